@@ -1,0 +1,25 @@
+// The matrix product kernels of one instruction set.
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/gemm.h"
+
+#include "kernels/transpose.h"
+
+namespace lepton::LEPTON_ISA {
+namespace {
+
+template <class T>
+constexpr GemmPart<T> kPart = {
+    kGemmKernel<T, kNarrowRows, 1>,
+    kGemmKernel<T, kTallRows, 2>,
+    kGemmKernel<T, kWideRows, kWideVectors>,
+    copy_matrix<T>,
+    gemm_peak<T>,
+    int64_t{2} * kWideRows* kWideVectors* kLanes<T>,
+};
+
+}  // namespace
+
+extern const GemmTable gemm_table;
+const GemmTable gemm_table = {kPart<float>, kPart<double>};
+
+}  // namespace lepton::LEPTON_ISA

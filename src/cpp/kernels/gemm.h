@@ -1,0 +1,90 @@
+// The register tile of matrix products and convolutions.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "kernels/gemm_table.h"
+#include "kernels/simd.h"
+
+namespace lepton::LEPTON_ISA {
+
+// Rows of the tiles of one, two and four vectors: accumulators, one row of b and a broadcast fill
+// the registers, 32 of them with AVX-512 and NEON and 16 otherwise.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kNarrowRows = 14, kTallRows = 14, kWideRows = 6, kWideVectors = 4;
+#else
+constexpr int kNarrowRows = 8, kTallRows = 6, kWideRows = 6, kWideVectors = 2;
+#endif
+
+/// The tile with its sizes fixed. k is not unrolled: compilers then hoist loads and spill
+/// accumulators.
+template <class T, int kRows, int kVectors>
+static void gemm_tile_fixed(const GemmTile<T>& tile) {
+  constexpr int kGroups = (kRows + 2) / 3;  // x86 addressing reaches three rows from one pointer
+  constexpr int n = kLanes<T>;
+  const int64_t a_row = tile.a_row, b_row = tile.b_row, c_row = tile.c_row, length = tile.length;
+  const T* b = tile.b;
+  T* c = tile.c;
+  Vec<T> acc[kRows][kVectors], bv[kVectors];
+#pragma GCC unroll 4
+  for (int j = 0; j < kVectors; ++j) bv[j] = tile.bias ? load<T>(tile.bias + j * n) : Vec<T>{};
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) {
+    __builtin_prefetch(c + i * c_row, 1);
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) acc[i][j] = bv[j];
+  }
+  for (int64_t q = 0; q < tile.segments; ++q) {
+    const T* a[kGroups];
+#pragma GCC unroll 8
+    for (int g = 0; g < kGroups; ++g) a[g] = tile.a + tile.a_offsets[q] + 3 * g * a_row;
+#pragma GCC unroll 1
+    for (int64_t p = 0; p < length; ++p, b += b_row) {
+#pragma GCC unroll 4
+      for (int j = 0; j < kVectors; ++j) bv[j] = load<T>(b + j * n);
+#pragma GCC unroll 32
+      for (int i = 0; i < kRows; ++i) {
+        const Vec<T> av = splat<T>(a[i / 3][i % 3 * a_row]);
+#pragma GCC unroll 4
+        for (int j = 0; j < kVectors; ++j) acc[i][j] += av * bv[j];
+      }
+#pragma GCC unroll 8
+      for (int g = 0; g < kGroups; ++g) ++a[g];
+    }
+  }
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < kVectors; ++j) {
+      T* out = c + i * c_row + j * n;
+      store<T>(tile.accumulate ? load<T>(out) + acc[i][j] : acc[i][j], out);
+    }
+}
+
+/// Runs the tile built for this many rows.
+template <class T, int kRows, int kVectors>
+static void gemm_tile(const GemmTile<T>& tile) {
+  if constexpr (kRows > 1)
+    if (tile.rows < kRows) return gemm_tile<T, kRows - 1, kVectors>(tile);
+  gemm_tile_fixed<T, kRows, kVectors>(tile);
+}
+
+template <class T, int kRows, int kVectors>
+constexpr GemmKernel<T> kGemmKernel = {kRows, kVectors* kLanes<T>, gemm_tile<T, kRows, kVectors>};
+
+/// The multiply-adds of the widest tile without its loads.
+template <class T>
+static T gemm_peak(int64_t steps) {
+  constexpr int kRows = kWideRows * kWideVectors;
+  Vec<T> acc[kRows], x = splat<T>(T(1) - T(1e-6)), y = splat<T>(T(1e-6));
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) acc[i] = splat<T>(T(i));
+#pragma GCC unroll 1
+  for (int64_t s = 0; s < steps; ++s)
+#pragma GCC unroll 32
+    for (int i = 0; i < kRows; ++i) acc[i] = acc[i] * x + y;
+  Vec<T> total{};
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) total += acc[i];
+  return sum_lanes<T>(total);
+}
+
+}  // namespace lepton::LEPTON_ISA

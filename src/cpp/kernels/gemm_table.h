@@ -1,0 +1,54 @@
+// Entry points of the matrix product kernels: the register tile, the copy that packs, the peak
+// loop. SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stdint.h>
+
+namespace lepton {
+
+/// One register tile of c = a b + bias. The sum runs over `segments` runs of `length` steps: step p
+/// of run q reads a[i * a_row + a_offsets[q] + p] and row q * length + p of b, which holds whole
+/// tile columns.
+template <class T>
+struct GemmTile {
+  int64_t rows;  // 1 .. max_rows of the kernel
+  int64_t segments;
+  int64_t length;
+  const T* a;
+  int64_t a_row;
+  const int64_t* a_offsets;
+  const T* b;
+  int64_t b_row;
+  T* c;
+  int64_t c_row;
+  const T* bias;    // one value for each column of the tile, or null
+  bool accumulate;  // adds to c instead of overwriting it
+};
+
+template <class T>
+struct GemmKernel {
+  int64_t max_rows;
+  int64_t columns;  // every tile computes and writes this many
+  void (*tile)(const GemmTile<T>& tile);
+};
+
+template <class T>
+struct GemmPart {
+  GemmKernel<T> narrow;  // one vector wide: few columns
+  GemmKernel<T> tall;    // two vectors wide: operands in cache, few columns wasted
+  GemmKernel<T> wide;    // for packed b: the fewest loads a step
+  /// target[i * target_row + j] = source[i * source_row + j * source_column]; fast where either
+  /// stride is 1.
+  void (*copy_matrix)(int64_t rows, int64_t columns, const T* source, int64_t source_row,
+                      int64_t source_column, T* target, int64_t target_row);
+  /// Runs steps * peak_flops multiply-adds out of registers: this CPU's ceiling for any kernel
+  /// here.
+  T (*peak)(int64_t steps);
+  int64_t peak_flops;
+};
+
+struct GemmTable {
+  GemmPart<float> f32;
+  GemmPart<double> f64;
+};
+
+}  // namespace lepton
