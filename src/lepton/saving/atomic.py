@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that are replaced whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["atomic_write"]
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; on success flush it and rename it to `path`.
+
+    Raises
+    ------
+    OSError
+        With one sentence, when the disk is full or the folder cannot be written. The temporary is
+        removed and what was at `path` before is untouched.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, target)
+        sync(target.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems sync no folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(path: str | os.PathLike[str], error: OSError) -> OSError:
+    cause = error.strerror or str(error)
+    before = "; the file that was there is unchanged" if os.path.lexists(path) else ""
+    sentence = type(error)(f"cannot write {os.fspath(path)}: {cause}{before}")
+    sentence.errno = error.errno
+    return sentence
