@@ -20,6 +20,7 @@ template <class T, int kRows, int kVectors>
 static void gemm_tile_fixed(const GemmTile<T>& tile) {
   constexpr int kGroups = (kRows + 2) / 3;  // x86 addressing reaches three rows from one pointer
   constexpr int n = kLanes<T>;
+  static_assert(kRows * kVectors * n <= kMaxTileElements);
   const int64_t a_row = tile.a_row, b_row = tile.b_row, c_row = tile.c_row, length = tile.length;
   const T* b = tile.b;
   T* c = tile.c;

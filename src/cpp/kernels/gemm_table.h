@@ -24,6 +24,9 @@ struct GemmTile {
   bool accumulate;  // adds to c instead of overwriting it
 };
 
+/// No tile of any instruction set has more elements.
+constexpr int64_t kMaxTileElements = 512;
+
 template <class T>
 struct GemmKernel {
   int64_t max_rows;
