@@ -1,0 +1,291 @@
+// Convolution forward and towards its input: packs weights, cuts images into strips, runs the
+// tiles. SPDX-License-Identifier: Apache-2.0
+#include "ops/conv_direct.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "core/parallel.h"
+#include "core/storage.h"
+#include "ops/kernel_part.h"
+
+namespace lepton {
+namespace {
+
+// A strip of the input stays in a core's second-level cache beside a panel of weights.
+constexpr int64_t kStripBytes = 256 * 1024;
+constexpr int64_t kStripLines = 8;
+constexpr int64_t kStripPixels = 200;
+// Above this many steps of the sum the weights of a wide tile no longer fit that cache.
+constexpr int64_t kWideSteps = 1152;
+// Less work than this is not worth waking another thread.
+constexpr double kParallelFlops = 1e6;
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <class T>
+class Direct {
+ public:
+  explicit Direct(const ConvPass<T>& pass)
+      : p_(pass),
+        depthwise_(pass.groups > 1 && pass.in_channels == 1 && pass.out_channels == 1),
+        channels_(pass.groups * pass.in_channels),
+        taps_(static_cast<int64_t>(pass.taps_h.size() * pass.taps_w.size())),
+        steps_(taps_ * pass.in_channels),
+        kernel_(choose_kernel()),
+        panels_(ceil_div(pass.out_channels, kernel_.columns)) {
+    first_h_ = p_.taps_h.empty() ? 0 : p_.taps_h.front().offset;
+    first_w_ = p_.taps_w.empty() ? 0 : p_.taps_w.front().offset;
+    const int64_t last_w = p_.taps_w.empty() ? 0 : p_.taps_w.back().offset;
+    reach_h_ = p_.taps_h.empty() ? 1 : p_.taps_h.back().offset - first_h_ + 1;
+    width_ = (p_.out_w - 1) * p_.step_w + last_w - first_w_ + 1;
+    in_place_ =
+        taps_ == 0 || (p_.x_strides.channel == 1 && first_w_ >= 0 && first_w_ + width_ <= p_.in_w);
+    pixel_ = in_place_ ? p_.x_strides.pixel : channels_;
+    line_ = in_place_ ? p_.x_strides.line : channels_ * width_;
+    cut_strips();
+    list_segments();
+  }
+
+  void run() {
+    pack();
+    const int64_t strips = ceil_div(p_.images, strip_images_) * strips_;
+    const double flops =
+        2.0 * steps_ * p_.out_channels * p_.groups * p_.images * p_.out_h * p_.out_w;
+    const int64_t wanted = flops > kParallelFlops ? 4 * num_threads() : 1;
+    // Few strips: several tasks share one, each with some of the panels.
+    const int64_t all = depthwise_ ? 1 : p_.groups * panels_;
+    const int64_t parts = std::clamp<int64_t>(ceil_div(wanted, strips), 1, all);
+    parallel_for(0, strips * parts, wanted > 1 ? 1 : strips * parts,
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t t = begin; t < end; ++t)
+                     run_strip(t / parts, all * (t % parts) / parts, all * (t % parts + 1) / parts);
+                 });
+  }
+
+ private:
+  const GemmKernel<T>& choose_kernel() const {
+    const auto& part = gemm_part<T>();
+    if (p_.out_channels <= part.narrow.columns) return part.narrow;
+    return steps_ <= kWideSteps && p_.out_channels > part.tall.columns ? part.wide : part.tall;
+  }
+
+  // Lines of one image, or whole images if they are small.
+  void cut_strips() {
+    const int64_t bytes = width_ * channels_ * static_cast<int64_t>(sizeof(T));
+    const int64_t fit = std::max<int64_t>(kStripBytes / std::max<int64_t>(bytes, 1), 1);
+    const int64_t lines = std::max<int64_t>((fit - reach_h_) / p_.step_h + 1, 1);
+    strip_lines_ = std::min(p_.out_h, p_.out_h <= 14 ? lines : std::min(lines, kStripLines));
+    strips_ = ceil_div(p_.out_h, strip_lines_);
+    strip_reach_ = (strip_lines_ - 1) * p_.step_h + reach_h_;
+    strip_images_ = 1;
+    if (strips_ == 1)
+      strip_images_ =
+          std::clamp<int64_t>(std::min(kStripPixels / (p_.out_h * p_.out_w), fit / strip_reach_), 1,
+                              std::max<int64_t>(p_.images, 1));
+  }
+
+  // Taps that are neighbours in memory make one run of the sum.
+  void list_segments() {
+    const int64_t across = static_cast<int64_t>(p_.taps_w.size());
+    bool merge = p_.groups == 1 && pixel_ == p_.in_channels;
+    for (int64_t i = 1; i < across; ++i)
+      merge &= p_.taps_w[i].offset == p_.taps_w[i - 1].offset + 1;
+    line_segments_ = merge ? std::min<int64_t>(across, 1) : across;
+    segment_length_ = merge ? across * p_.in_channels : p_.in_channels;
+    for (const ConvTap& h : p_.taps_h)
+      for (int64_t i = 0; i < line_segments_; ++i)
+        offsets_.push_back((h.offset - first_h_) * line_ +
+                           (p_.taps_w[i].offset - first_w_) * pixel_);
+  }
+
+  void pack() {
+    const int64_t columns = depthwise_ ? p_.groups : kernel_.columns;
+    const int64_t panels = depthwise_ ? 1 : p_.groups * panels_;
+    panel_size_ = columns * (depthwise_ ? taps_ : steps_);
+    weight_.emplace(panels * panel_size_ * sizeof(T));
+    if (p_.bias) bias_.emplace(panels * columns * sizeof(T));
+    parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        if (depthwise_) {
+          pack_panel(p_.weight, p_.weight_group, 1, columns, columns, weight_->as<T>());
+        } else {
+          const int64_t group = i / panels_, j = i % panels_ * columns;
+          pack_panel(p_.weight + group * p_.weight_group + j * p_.weight_out, p_.weight_out,
+                     p_.in_channels, std::min(columns, p_.out_channels - j), columns,
+                     weight_->as<T>() + i * panel_size_);
+        }
+        if (p_.bias) pack_bias(i, columns);
+      }
+    });
+  }
+
+  void pack_bias(int64_t panel, int64_t columns) {
+    const int64_t first =
+        depthwise_ ? 0 : panel / panels_ * p_.out_channels + panel % panels_ * columns;
+    const int64_t end = depthwise_ ? columns : (panel / panels_ + 1) * p_.out_channels;
+    for (int64_t j = 0; j < columns; ++j)
+      bias_->as<T>()[panel * columns + j] = first + j < end ? p_.bias[first + j] : T(0);
+  }
+
+  // [taps][inputs][columns] from weights in any order. Where the taps lie innermost, a block of
+  // channels is transposed with all its taps first, so that every load and store is a whole vector.
+  void pack_panel(const T* w, int64_t w_out, int64_t inputs, int64_t width, int64_t columns,
+                  T* out) const {
+    const auto copy = gemm_part<T>().copy_matrix;
+    const int64_t all = p_.weight_plane, block = 16;
+    if (width < columns) std::fill(out, out + panel_size_, T(0));
+    std::optional<Scratch> scratch;
+    const bool gather = all > 1 && inputs > 1;
+    const bool by_out = gather && p_.weight_in == all;
+    const bool by_in = gather && !by_out && w_out == all;
+    if (by_out || by_in) scratch.emplace(block * all * columns * sizeof(T));
+    for (int64_t c = 0; c < inputs; c += block) {
+      const int64_t n = std::min(block, inputs - c);
+      T* s = scratch ? scratch->as<T>() : nullptr;
+      if (by_out) copy(n * all, width, w + c * all, 1, w_out, s, columns);
+      if (by_in) copy(width * all, n, w + c * p_.weight_in, 1, p_.weight_in, s, block);
+      T* panel = out + c * columns;
+      for (const ConvTap& h : p_.taps_h)
+        for (const ConvTap& v : p_.taps_w) {
+          const int64_t tap = h.weight * p_.weight_h + v.weight * p_.weight_w;
+          if (by_out)
+            copy(n, width, s + tap * columns, all * columns, 1, panel, columns);
+          else if (by_in)
+            copy(n, width, s + tap * block, 1, all * block, panel, columns);
+          else
+            copy(n, width, w + c * p_.weight_in + tap, p_.weight_in, w_out, panel, columns);
+          panel += inputs * columns;
+        }
+    }
+  }
+
+  void run_strip(int64_t t, int64_t first_panel, int64_t last_panel) const {
+    const int64_t n0 = t / strips_ * strip_images_, n = std::min(strip_images_, p_.images - n0);
+    const int64_t h0 = t % strips_ * strip_lines_, lines = std::min(strip_lines_, p_.out_h - h0);
+    const int64_t top = h0 * p_.step_h + first_h_;
+    const T* strip = p_.x + n0 * p_.x_strides.image + top * line_ + first_w_ * pixel_;
+    int64_t image = p_.x_strides.image;
+    std::optional<Scratch> copy;
+    if (!in_place_) {
+      image = strip_reach_ * line_;
+      copy.emplace(n * image * sizeof(T));
+      strip = copy->as<T>();
+      for (int64_t i = 0; i < n; ++i)
+        copy_strip(n0 + i, top, (lines - 1) * p_.step_h + reach_h_, copy->as<T>() + i * image);
+    }
+    if (depthwise_) {
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t h = 0; h < lines; ++h)
+          run_depthwise(strip + i * image + h * p_.step_h * line_, n0 + i, h0 + h);
+      return;
+    }
+    for (int64_t panel = first_panel; panel < last_panel; ++panel)
+      for (int64_t i = 0; i < n; ++i)
+        for (int64_t h = 0; h < lines; ++h)
+          run_line(strip + i * image + h * p_.step_h * line_, n0 + i, h0 + h, panel);
+  }
+
+  // Lines outside the image are left out here and never read.
+  void copy_strip(int64_t n, int64_t top, int64_t lines, T* strip) const {
+    const int64_t left = std::clamp<int64_t>(-first_w_, 0, width_);
+    const int64_t right = std::clamp<int64_t>(p_.in_w - first_w_, left, width_);
+    for (int64_t h = 0; h < lines; ++h, strip += line_) {
+      if (top + h < 0 || top + h >= p_.in_h) continue;
+      std::fill(strip, strip + left * channels_, T(0));
+      std::fill(strip + right * channels_, strip + width_ * channels_, T(0));
+      if (right > left)
+        gemm_part<T>().copy_matrix(right - left, channels_,
+                                   p_.x + n * p_.x_strides.image + (top + h) * p_.x_strides.line +
+                                       (first_w_ + left) * p_.x_strides.pixel,
+                                   p_.x_strides.pixel, p_.x_strides.channel,
+                                   strip + left * channels_, channels_);
+    }
+  }
+
+  // The taps [first, last) that read inside the image for this output line.
+  void valid_taps(int64_t h, int64_t& first, int64_t& last) const {
+    const auto& taps = p_.taps_h;
+    first = 0;
+    last = static_cast<int64_t>(taps.size());
+    while (first < last && h * p_.step_h + taps[first].offset < 0) ++first;
+    while (last > first && h * p_.step_h + taps[last - 1].offset >= p_.in_h) --last;
+  }
+
+  void run_line(const T* a, int64_t n, int64_t h, int64_t panel) const {
+    const int64_t nr = kernel_.columns, group = panel / panels_, j = panel % panels_ * nr;
+    const int64_t width = std::min(nr, p_.out_channels - j);
+    int64_t first, last;
+    valid_taps(h, first, last);
+    T* y = p_.y + n * p_.y_strides.image + h * p_.y_strides.line + group * p_.out_channels + j;
+    GemmTile<T> tile = {};
+    tile.segments = (last - first) * line_segments_;
+    tile.length = segment_length_;
+    tile.a_row = p_.step_w * pixel_;
+    tile.a_offsets = offsets_.data() + first * line_segments_;
+    tile.b = weight_->as<T>() + panel * panel_size_ + first * line_segments_ * segment_length_ * nr;
+    tile.b_row = nr;
+    tile.bias = bias_ ? bias_->as<T>() + panel * nr : nullptr;
+    alignas(64) T ragged[kMaxTileElements];
+    tile.c_row = width < nr ? nr : p_.y_strides.pixel;
+    const int64_t tiles = ceil_div(p_.out_w, kernel_.max_rows);
+    for (int64_t q = 0; q < tiles; ++q) {
+      const int64_t w = p_.out_w * q / tiles;
+      tile.rows = p_.out_w * (q + 1) / tiles - w;
+      tile.a = a + w * tile.a_row + group * p_.in_channels;
+      T* c = y + w * p_.y_strides.pixel;
+      tile.c = width < nr ? ragged : c;
+      kernel_.tile(tile);
+      if (width < nr)
+        for (int64_t i = 0; i < tile.rows; ++i)
+          std::memcpy(c + i * p_.y_strides.pixel, ragged + i * nr, width * sizeof(T));
+    }
+  }
+
+  void run_depthwise(const T* x, int64_t n, int64_t h) const {
+    int64_t first, last;
+    valid_taps(h, first, last);
+    DepthwiseLine<T> line = {};
+    line.pixels = p_.out_w;
+    line.channels = p_.groups;
+    line.taps = (last - first) * line_segments_;
+    line.x = x;
+    line.x_pixel = p_.step_w * pixel_;
+    line.tap_offsets = offsets_.data() + first * line_segments_;
+    line.weight = weight_->as<T>() + first * line_segments_ * p_.groups;
+    line.bias = bias_ ? bias_->as<T>() : nullptr;
+    line.y = p_.y + n * p_.y_strides.image + h * p_.y_strides.line;
+    line.y_pixel = p_.y_strides.pixel;
+    conv_part<T>().depthwise_line(line);
+  }
+
+  const ConvPass<T>& p_;
+  const bool depthwise_;
+  const int64_t channels_, taps_, steps_;
+  const GemmKernel<T>& kernel_;
+  const int64_t panels_;
+  int64_t first_h_, first_w_, reach_h_;  // of the taps; reach counts lines
+  int64_t width_;                        // pixels of an input line that the output line reads
+  bool in_place_;
+  int64_t pixel_, line_;  // strides of the input as the tiles see it
+  int64_t strip_lines_, strips_, strip_reach_, strip_images_;
+  int64_t line_segments_, segment_length_;
+  std::vector<int64_t> offsets_;
+  int64_t panel_size_;
+  std::optional<Scratch> weight_, bias_;
+};
+
+}  // namespace
+
+template <class T>
+void ConvPass<T>::run() const {
+  if (images * groups * out_channels * out_h * out_w == 0) return;
+  FlushDenormals flush;
+  Direct<T>(*this).run();
+}
+
+template struct ConvPass<float>;
+template struct ConvPass<double>;
+
+}  // namespace lepton

@@ -1,0 +1,34 @@
+// The three passes of a 2-d convolution on raw memory: forward, towards the input, towards the
+// weights. SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "ops/conv_direct.h"
+
+namespace lepton {
+
+/// The geometry of a 2-d convolution; channel counts are those of one group.
+struct ConvShape {
+  int64_t images, groups;
+  int64_t in_channels, out_channels;
+  int64_t in_h, in_w, out_h, out_w;
+  int64_t kernel_h, kernel_w;
+  int64_t stride_h, stride_w;
+  int64_t dilation_h, dilation_w;
+  int64_t pad_top, pad_left;
+};
+
+/// y = conv(x, weight) + bias; y's channels are neighbours, weight is contiguous [out, in, h, w].
+template <class T>
+void conv_forward(const ConvShape& shape, const T* x, const ConvStrides& x_strides, const T* weight,
+                  const T* bias, T* y, const ConvStrides& y_strides);
+
+/// dx from dy; dx's channels are neighbours.
+template <class T>
+void conv_backward_data(const ConvShape& shape, const T* dy, const ConvStrides& dy_strides,
+                        const T* weight, T* dx, const ConvStrides& dx_strides);
+
+/// dw, contiguous [out, in, h, w], from x and dy; the channels of both are neighbours.
+template <class T>
+void conv_backward_weight(const ConvShape& shape, const T* x, const ConvStrides& x_strides,
+                          const T* dy, const ConvStrides& dy_strides, T* dw);
+
+}  // namespace lepton
