@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of training: history curves, confusion matrix, grid of predictions.
+
+Each function returns a Matplotlib `Figure` and, given `path=`, also saves it. Matplotlib is loaded
+on first use, no window system is needed, and no global setting of Matplotlib is changed.
+"""
+
+from .confusion import *
+from .curves import *
+from .grid import *
