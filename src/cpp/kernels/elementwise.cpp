@@ -2,14 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/elementwise.h"
 
+#include "kernels/dtypes.h"
 #include "kernels/elementwise_table.h"
-
-// The output of an elementwise kernel is one of its inputs or apart from them.
-#ifdef __clang__
-#define LEPTON_INDEPENDENT_LOOP _Pragma("clang loop vectorize(assume_safety) interleave(disable)")
-#else
-#define LEPTON_INDEPENDENT_LOOP _Pragma("GCC ivdep")
-#endif
 
 namespace lepton::LEPTON_ISA {
 
@@ -28,26 +22,6 @@ struct MakeIndices<0, I...> {
 template <int n>
 using FirstIndices = typename MakeIndices<n>::type;
 
-/// The C++ type of a DType, and how memory holds it: a bool is any byte but 0.
-template <int dtype>
-struct DTypeOf;
-template <>
-struct DTypeOf<0> { using type = bool; };
-template <>
-struct DTypeOf<1> { using type = uint8_t; };
-template <>
-struct DTypeOf<2> { using type = int32_t; };
-template <>
-struct DTypeOf<3> { using type = int64_t; };
-template <>
-struct DTypeOf<4> { using type = float; };
-template <>
-struct DTypeOf<5> { using type = double; };
-template <class T>
-struct StorageOf { using type = T; };
-template <>
-struct StorageOf<bool> { using type = uint8_t; };
-
 constexpr int kForward = -1;
 
 /// An op's forward (which = kForward) or one of its gradients, as a function of arrays.
@@ -55,9 +29,10 @@ template <class Op, int which>
 struct Function {
   static constexpr unsigned all = (1u << Op::arity) - 1;
   static constexpr int arrays = which == kForward ? Op::arity : Op::arity + 2;
-  static constexpr unsigned used = which == kForward ? all
-                                                     : 1 | (Op::needs & kNeedsX ? all << 1 : 0) |
-                                                           (Op::needs & kNeedsY ? 2 << Op::arity : 0);
+  static constexpr unsigned used =
+      which == kForward
+          ? all
+          : 1 | (Op::needs & kNeedsX ? all << 1 : 0) | (Op::needs & kNeedsY ? 2 << Op::arity : 0);
   static constexpr int parameters = ElementwiseInfo(Op::info).parameter_count();
 
   template <class... V>
@@ -107,7 +82,7 @@ LEPTON_INLINE void vector_loop(int64_t n, const void* const* inputs, void* outpu
 template <class F, class T, int k>
 LEPTON_INLINE T load_element(const void* input, int64_t i) {
   if constexpr ((F::used >> k & 1) != 0)
-    return static_cast<T>(static_cast<const typename StorageOf<T>::type*>(input)[i]);
+    return static_cast<T>(static_cast<const Storage<T>*>(input)[i]);
   else
     return T{};
 }
@@ -115,7 +90,7 @@ LEPTON_INLINE T load_element(const void* input, int64_t i) {
 template <class F, class T, int... I, int... P>
 LEPTON_INLINE void scalar_loop(int64_t n, const void* const* inputs, void* output,
                                const double* params, Indices<I...>, Indices<P...>) {
-  using Result = typename StorageOf<decltype(F::call((I, T{})..., (P, T{})...))>::type;
+  using Result = Storage<decltype(F::call((I, T{})..., (P, T{})...))>;
   const T p[] = {static_cast<T>(params[P])..., T{}};
   const void* const in[] = {inputs[I]...};
   Result* out = static_cast<Result*>(output);
