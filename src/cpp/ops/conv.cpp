@@ -1,0 +1,166 @@
+// conv2d: checks, layouts and gradients around the convolution passes.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/conv.h"
+
+#include "autograd/node.h"
+#include "ops/conv_passes.h"
+#include "ops/reduce.h"
+#include "ops/view.h"
+
+namespace lepton {
+namespace {
+
+// Beyond any image; keeps sums of these numbers far from overflow.
+constexpr int64_t kLargest = int64_t{1} << 31;
+
+void check_pair(const char* what, Pair p, int64_t least) {
+  check<ValueError>(
+      p.first >= least && p.second >= least && p.first < kLargest && p.second < kLargest,
+      "conv2d: ", what, " expects numbers of at least ", least, ", got (", p.first, ", ", p.second,
+      ")");
+}
+
+void check_tensors(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+                   int64_t groups) {
+  check<ValueError>(
+      input.ndim() == 4 && weight.ndim() == 4,
+      "conv2d: expects input [n, in, h, w] and weight [out, in / groups, h, w] (input: ",
+      input.shape(), ", weight: ", weight.shape(), ")");
+  check<TypeError>(is_floating(input.dtype()) && input.dtype() == weight.dtype() &&
+                       (!bias || bias->dtype() == weight.dtype()),
+                   "conv2d: expects one floating dtype (input: ", input.dtype(),
+                   ", weight: ", weight.dtype(), ", bias: ", bias ? name(bias->dtype()) : "none",
+                   ")");
+  check<ValueError>(groups >= 1 && weight.length(0) % groups == 0 && input.length(1) % groups == 0,
+                    "conv2d: groups = ", groups,
+                    " does not divide the channels (input: ", input.shape(),
+                    ", weight: ", weight.shape(), ")");
+  check<ValueError>(weight.length(1) == input.length(1) / groups, "conv2d: weight expects ",
+                    weight.length(1) * groups, " input channels, got ", input.length(1),
+                    " (input: ", input.shape(), ", weight: ", weight.shape(), ", groups: ", groups,
+                    ")");
+  check<ValueError>(weight.length(2) > 0 && weight.length(3) > 0 && weight.length(2) < kLargest &&
+                        weight.length(3) < kLargest,
+                    "conv2d: the kernel is empty (weight: ", weight.shape(), ")");
+  check<ValueError>(!bias || (bias->ndim() == 1 && bias->length(0) == weight.length(0)),
+                    "conv2d: bias expects [", weight.length(0), "], got ",
+                    bias ? bias->shape() : Shape());
+}
+
+// Zeros before and after one axis.
+struct Sides {
+  int64_t before, after;
+};
+
+// An odd zero goes after the image, as in PyTorch.
+Sides sides(const Padding& padding, int64_t amount, int64_t kernel, int64_t dilation) {
+  if (padding.mode == "same")
+    return {dilation * (kernel - 1) / 2, (dilation * (kernel - 1) + 1) / 2};
+  return {amount, amount};
+}
+
+int64_t output_length(const Tensor& input, const Tensor& weight, int axis, Sides pad,
+                      int64_t stride, int64_t dilation) {
+  const int64_t reach = dilation * (weight.length(axis) - 1) + 1;
+  const int64_t padded = input.length(axis) + pad.before + pad.after;
+  check<ValueError>(padded >= reach, "conv2d: the kernel reaches over ", reach,
+                    " pixels, the padded input has ", padded, " (input: ", input.shape(),
+                    ", weight: ", weight.shape(), ")");
+  return (padded - reach) / stride + 1;
+}
+
+ConvShape conv_shape(const Tensor& input, const Tensor& weight, Pair stride, const Padding& padding,
+                     Pair dilation, int64_t groups) {
+  check_pair("stride", stride, 1);
+  check_pair("dilation", dilation, 1);
+  check_pair("padding", padding.amount, 0);
+  check<ValueError>(padding.mode.empty() || padding.mode == "valid" || padding.mode == "same",
+                    "conv2d: padding expects numbers, 'same' or 'valid', got '", padding.mode, "'");
+  check<ValueError>(padding.mode != "same" || (stride.first == 1 && stride.second == 1),
+                    "conv2d: padding 'same' expects stride 1, got (", stride.first, ", ",
+                    stride.second, ")");
+  const Pair amount = padding.mode.empty() ? padding.amount : Pair{};
+  const Sides h = sides(padding, amount.first, weight.length(2), dilation.first);
+  const Sides w = sides(padding, amount.second, weight.length(3), dilation.second);
+  ConvShape s = {};
+  s.images = input.length(0);
+  s.groups = groups;
+  s.in_channels = weight.length(1);
+  s.out_channels = weight.length(0) / groups;
+  s.in_h = input.length(2);
+  s.in_w = input.length(3);
+  s.out_h = output_length(input, weight, 2, h, stride.first, dilation.first);
+  s.out_w = output_length(input, weight, 3, w, stride.second, dilation.second);
+  s.kernel_h = weight.length(2);
+  s.kernel_w = weight.length(3);
+  s.stride_h = stride.first;
+  s.stride_w = stride.second;
+  s.dilation_h = dilation.first;
+  s.dilation_w = dilation.second;
+  s.pad_top = h.before;
+  s.pad_left = w.before;
+  return s;
+}
+
+// An axis of length 1 may carry any stride; the passes look for those of channels-last memory.
+ConvStrides conv_strides(const Tensor& x) {
+  ConvStrides s = {x.strides()[0], x.strides()[1], x.strides()[2], x.strides()[3]};
+  if (x.length(1) == 1) s.channel = 1;
+  if (x.length(3) == 1) s.pixel = x.length(1) * s.channel;
+  if (x.length(2) == 1) s.line = x.length(3) * s.pixel;
+  if (x.length(0) == 1) s.image = x.length(2) * s.line;
+  return s;
+}
+
+Tensor with_neighbour_channels(const Tensor& x) {
+  return conv_strides(x).channel == 1 ? x : channels_last(x);
+}
+
+void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input,
+                     const Tensor& weight) {
+  tape.joint([shape, input = tape.needs(1) ? tape.save(input) : Saved(),
+              weight = tape.needs(0) ? tape.save(weight) : Saved(), in = input.shape(),
+              of = weight.shape()](const Tensor& dy, Gradients& dx) {
+    if (dx.needs(0)) {
+      const Tensor w = contiguous(*weight);
+      dx[0] = empty_channels_last(in, dy.dtype());
+      dispatch_floating("conv2d", dy.dtype(), [&]<class T>() {
+        conv_backward_data<T>(shape, dy.data<T>(), conv_strides(dy), w.data<T>(), dx[0].data<T>(),
+                              conv_strides(dx[0]));
+      });
+    }
+    if (dx.needs(1)) {
+      const Tensor x = with_neighbour_channels(*input), y = with_neighbour_channels(dy);
+      dx[1] = empty(of, dy.dtype());
+      dispatch_floating("conv2d", dy.dtype(), [&]<class T>() {
+        conv_backward_weight<T>(shape, x.data<T>(), conv_strides(x), y.data<T>(), conv_strides(y),
+                                dx[1].data<T>());
+      });
+    }
+    if (dx.needs(2)) dx[2] = sum(dy, Dims{0, 2, 3});
+  });
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+              Pair stride, const Padding& padding, Pair dilation, int64_t groups) {
+  if (input.ndim() == 3)
+    return squeeze(conv2d(expand_dims(input, 0), weight, bias, stride, padding, dilation, groups),
+                   {0});
+  check_tensors(input, weight, bias, groups);
+  const ConvShape shape = conv_shape(input, weight, stride, padding, dilation, groups);
+  const Tensor y = empty_channels_last({shape.images, weight.length(0), shape.out_h, shape.out_w},
+                                       input.dtype());
+  const Tensor w = contiguous(weight), b = bias ? contiguous(*bias) : Tensor();
+  dispatch_floating("conv2d", input.dtype(), [&]<class T>() {
+    conv_forward<T>(shape, input.data<T>(), conv_strides(input), w.data<T>(),
+                    bias ? b.data<T>() : nullptr, y.data<T>(), conv_strides(y));
+  });
+  const Tensor none;
+  Recorder tape("conv2d", {&input, &weight, bias ? &*bias : &none});
+  if (tape) record_gradient(tape, shape, input, weight);
+  return tape.output(y);
+}
+
+}  // namespace lepton

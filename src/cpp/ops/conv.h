@@ -1,0 +1,31 @@
+// Convolution of images.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "ops/op.h"
+
+namespace lepton {
+
+/// input [n, in, h, w] or [in, h, w], weight [out, in / groups, h, w], bias [out].
+Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias = {},
+              Pair stride = {1, 1}, const Padding& padding = {}, Pair dilation = {1, 1},
+              int64_t groups = 1);
+
+template <class Visit>
+void visit_conv_ops(Visit&& op) {
+  op(OpInfo{.name = "conv2d",
+            .signature = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1",
+            .doc =
+                "Cross-correlation of images: input [n, in, h, w] or [in, h, w], weight "
+                "[out, in / groups, kernel_h, kernel_w], bias [out]. padding is a number, a pair, "
+                "'valid' (none) or 'same' (as large an output as the input; stride 1 only).",
+            .samples = "randn(2, 3, 6, 5), randn(4, 3, 3, 2); "
+                       "randn(2, 3, 7, 6), randn(4, 3, 3, 3), randn(4), stride=2, padding=1; "
+                       "randn(1, 4, 8, 7), randn(6, 2, 3, 2), stride=(1, 2), padding=(2, 1), "
+                       "dilation=(2, 1), groups=2; "
+                       "randn(2, 4, 5, 5), randn(4, 1, 3, 3), padding='same', groups=4; "
+                       "randn(3, 6, 6), randn(2, 3, 1, 1), padding='valid'",
+            .onnx = "Conv"},
+     &conv2d);
+}
+
+}  // namespace lepton
