@@ -210,7 +210,8 @@ struct FloorDivide : BinaryOp<kNumeric> {
         return libm_floor(quotient);
       // The rounded quotient may reach an integer that the exact one does not.
       const T rest = libm_fmod(x1, x2), whole = libm_rint((x1 - rest) / x2);
-      return rest != 0 && (rest < 0) != (x2 < 0) ? whole - 1 : whole;
+      if (rest != 0 && (rest < 0) != (x2 < 0)) return whole - 1;
+      return whole == 0 ? copysign(whole, quotient) : whole;
     } else {
       if (x2 == 0) return 0;
       if (x2 == static_cast<T>(-1) && static_cast<T>(-1) < 0) return static_cast<T>(0 - wrap(x1));

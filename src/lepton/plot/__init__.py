@@ -5,6 +5,6 @@ Each function returns a Matplotlib `Figure` and, given `path=`, also saves it. M
 on first use, no window system is needed, and no global setting of Matplotlib is changed.
 """
 
-from .confusion import *
-from .curves import *
-from .grid import *
+from lepton.plot.confusion import *
+from lepton.plot.curves import *
+from lepton.plot.grid import *

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import BLUE, INK, RED, finish, styled
+from lepton.plot.style import BLUE, INK, RED, finish, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

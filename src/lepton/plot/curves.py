@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..training.history import better_is
-from .style import BLUE, ORANGE, finish, styled
+from lepton.training.history import better_is
+from lepton.plot.style import BLUE, ORANGE, finish, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from ..training.history import History
+    from lepton.training.history import History
 
 __all__ = ["history"]
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from ..saving import atomic_write
+from lepton.saving import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

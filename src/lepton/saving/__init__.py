@@ -6,6 +6,6 @@ a reader sees the old file or the new one and nothing between. Every read checks
 before a value is used, and refuses with one sentence naming the file, the place and the cause.
 """
 
-from .atomic import *
-from .documents import *
-from .tensors import *
+from lepton.saving.atomic import *
+from lepton.saving.documents import *
+from lepton.saving.tensors import *

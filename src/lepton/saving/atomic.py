@@ -30,7 +30,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
         sync(target.parent)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -48,7 +48,7 @@ def sync(path: str | os.PathLike[str]) -> None:
         os.close(descriptor)
 
 
-def _cannot_write(path: str | os.PathLike[str], error: OSError) -> OSError:
+def cannot_write(path: str | os.PathLike[str], error: OSError) -> OSError:
     cause = error.strerror or str(error)
     before = "; the file that was there is unchanged" if os.path.lexists(path) else ""
     sentence = type(error)(f"cannot write {os.fspath(path)}: {cause}{before}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .atomic import atomic_write
+from lepton.saving.atomic import atomic_write
 
 __all__ = ["read_json", "write_json"]
 

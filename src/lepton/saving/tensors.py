@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .atomic import atomic_write
-from .documents import kind, parse_json
+from lepton.saving.atomic import atomic_write
+from lepton.saving.documents import kind, parse_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..array import Tensor
-    from ..nn import Module
+    from lepton.array import Tensor
+    from lepton.nn import Module
 
 __all__ = ["load", "load_file", "read_metadata", "save", "save_file"]
 
@@ -109,7 +109,7 @@ def load_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     OSError
         If the file is missing or unreadable.
     """
-    from ..array import tensor
+    from lepton.array import tensor
 
     return {name: tensor(array) for name, array in read_arrays(path).items()}
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ..saving import atomic_write
+from lepton.saving import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +96,7 @@ class History:
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw loss and metrics over the epochs; see `lepton.plot.history`."""
-        from .. import plot
+        from lepton import plot
 
         return plot.history(self, path=path)
 

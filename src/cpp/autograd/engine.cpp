@@ -1,0 +1,125 @@
+// The backward sweep: nodes in reverse order of their making, each once.
+// SPDX-License-Identifier: Apache-2.0
+#include "autograd/engine.h"
+
+#include <queue>
+#include <unordered_map>
+
+#include "autograd/node.h"
+#include "core/strided_loop.h"
+#include "kernels/dispatch.h"
+
+namespace lepton {
+namespace {
+
+// dst += src, elementwise; dst is memory nobody else reads.
+void add_into(const Tensor& dst, const Tensor& src) {
+  const auto add = kernels().accumulate->add[dst.dtype() == DType::kFloat64];
+  const StridedLoop loop(dst.shape(), {&dst.strides(), &src.strides()});
+  const int64_t size = dst.item_size();
+  loop.parallel_run(1 << 15, [&](const StridedLoop::Offsets& at, int64_t n) {
+    add(n, dst.bytes() + at[0] * size, loop.inner_stride(0), src.bytes() + at[1] * size,
+        loop.inner_stride(1));
+  });
+}
+
+class Sweep {
+ public:
+  explicit Sweep(bool retain_graph) : retain_(retain_graph) {}
+
+  void run(const Tensor& root, const Tensor& dy) {
+    send(root.is_leaf() ? root : Tensor(), static_cast<Node*>(root.impl()->history.get()), dy);
+    while (!queue_.empty()) {
+      Node* node = queue_.top();
+      queue_.pop();
+      const auto it = pending_.find(node);
+      const Slot slot = std::move(it->second);
+      pending_.erase(it);
+      visit(*node, slot.gradient);
+    }
+  }
+
+ private:
+  struct Slot {
+    Ref<Node> node;
+    Tensor gradient;
+    bool owned = false;  // the sum was made here, so adding in place disturbs nobody
+  };
+  struct Earlier {
+    bool operator()(const Node* a, const Node* b) const { return a->sequence < b->sequence; }
+  };
+
+  void visit(Node& node, const Tensor& dy) {
+    check<StateError>(!node.freed, "backward: what ", node.op,
+                      " saved was freed by an earlier backward; pass retain_graph=True there");
+    if (node.joint) {
+      Gradients dx(node.needed);
+      node.joint(dy, dx);
+      for (size_t i = 0; i < node.needed.size(); ++i)
+        if (node.needed[i] && dx[i].defined()) send(node.leaves[i], node.nodes[i].get(), dx[i]);
+    } else {
+      for (size_t i = 0; i < node.vjps.size(); ++i)
+        if (node.needed[i] && node.vjps[i]) send(node.leaves[i], node.nodes[i].get(), node.vjps[i](dy));
+    }
+    if (!retain_) node.release();
+  }
+
+  void send(const Tensor& leaf, Node* node, Tensor dx) {
+    if (leaf.defined()) return accumulate(leaf, std::move(dx));
+    Slot& slot = pending_[node];
+    if (!slot.gradient.defined()) {
+      slot.node = Ref<Node>(node);
+      slot.gradient = std::move(dx);
+      queue_.push(node);
+    } else if (slot.owned) {
+      add_into(slot.gradient, dx);
+    } else {
+      slot.gradient = clone(slot.gradient);
+      slot.owned = true;
+      add_into(slot.gradient, dx);
+    }
+  }
+
+  static void accumulate(const Tensor& leaf, Tensor dx) {
+    auto& grad = leaf.impl()->grad;
+    if (grad && grad->defined()) {
+      add_into(*grad, dx);
+      written(*grad);
+      return;
+    }
+    // Kept without a copy when nobody else holds the memory and it lies as the leaf does.
+    const bool keep = dx.ref()->references() == 1 && dx.impl()->storage->references() == 1 &&
+                      dx.strides() == leaf.strides() && !dx.requires_grad();
+    if (!keep) {
+      Tensor copy = empty_like(leaf);
+      copy_into(copy, dx);
+      dx = copy;
+    }
+    grad = std::make_unique<Tensor>(std::move(dx));
+  }
+
+  bool retain_;
+  std::unordered_map<Node*, Slot> pending_;
+  std::priority_queue<Node*, std::vector<Node*>, Earlier> queue_;
+};
+
+}  // namespace
+
+void backward(const Tensor& y, Tensor dy, bool retain_graph) {
+  check<ValueError>(y.requires_grad(),
+                    "backward: the tensor records no gradient; no input of it has requires_grad");
+  if (!dy.defined()) {
+    check<ValueError>(y.numel() == 1,
+                      "backward: expects a gradient for a tensor that is not a scalar, shape ",
+                      y.shape());
+    dy = ones(y.shape(), y.dtype());
+  }
+  check<ValueError>(dy.shape() == y.shape(), "backward: gradient expects shape ", y.shape(), ", got ",
+                    dy.shape());
+  check<TypeError>(dy.dtype() == y.dtype(), "backward: gradient expects ", y.dtype(), ", got ",
+                   dy.dtype());
+  const GradMode off(false);
+  Sweep(retain_graph).run(y, dy.detach());
+}
+
+}  // namespace lepton

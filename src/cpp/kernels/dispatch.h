@@ -1,0 +1,18 @@
+// Chooses the kernels for this CPU, once, by feature and never by vendor.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <string>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace lepton {
+
+/// The kernels in use: the best the CPU has, or what LEPTON_ISA=baseline|avx2|avx512|neon names.
+const Kernels& kernels();
+/// Switches to another instruction set by name; false if it is not built or the CPU lacks it.
+bool use_isa(const std::string& name);
+/// Names of the instruction sets that are built and that this CPU has, best first.
+std::vector<std::string> available_isas();
+
+}  // namespace lepton

@@ -1,0 +1,30 @@
+// All the rest of Lepton knows about a kernel build: one struct of function pointers per family.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "kernels/conv_table.h"
+#include "kernels/copy_table.h"
+#include "kernels/elementwise_table.h"
+#include "kernels/gemm_table.h"
+#include "kernels/random_table.h"
+#include "kernels/reduce_table.h"
+
+/// X(family, type): every family exports lepton::<isa>::<family>_table of that type, and nothing else.
+#define LEPTON_KERNEL_FAMILIES(X) \
+  X(conv, ConvTable)               \
+  X(copy, CopyTable)               \
+  X(elementwise, ElementwiseTable) \
+  X(gemm, GemmTable)               \
+  X(random, RandomTable)           \
+  X(reduce, ReduceTable)
+
+namespace lepton {
+
+/// The kernels of one instruction set.
+struct Kernels {
+  const char* isa;
+#define LEPTON_FIELD(family, type) const type* family;
+  LEPTON_KERNEL_FAMILIES(LEPTON_FIELD)
+#undef LEPTON_FIELD
+};
+
+}  // namespace lepton

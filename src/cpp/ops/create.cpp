@@ -1,0 +1,145 @@
+// Constants, ranges and random numbers.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/create.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "core/parallel.h"
+#include "core/random.h"
+#include "kernels/dispatch.h"
+
+namespace lepton {
+namespace {
+
+constexpr int64_t kGrain = 1 << 14;
+
+DType default_type(const Scalar& s) {
+  if (s.kind == Scalar::Kind::kBool) return DType::kBool;
+  return s.kind == Scalar::Kind::kInteger ? DType::kInt64 : kDefaultFloat;
+}
+double as_double(const Scalar& s) {
+  return s.kind == Scalar::Kind::kFloat ? s.value : static_cast<double>(s.integer);
+}
+
+DType floating(const char* op, std::optional<DType> dtype) {
+  const DType type = dtype.value_or(kDefaultFloat);
+  check<TypeError>(is_floating(type), op, ": dtype expects float32 or float64, got ", type);
+  return type;
+}
+
+}  // namespace
+
+Tensor full_of(const Shape& shape, const Scalar& value, std::optional<DType> dtype) {
+  const DType type = dtype.value_or(default_type(value));
+  if (value.kind == Scalar::Kind::kInteger && is_integral(type)) {
+    Tensor y = empty(shape, type);
+    dispatch(type, [&]<class T>() {
+      if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+        check<ValueError>(std::in_range<T>(value.integer), "full: ", value.integer, " does not fit into ", type);
+        std::fill_n(y.data<T>(), y.numel(), static_cast<T>(value.integer));
+      }
+    });
+    return y;
+  }
+  check<TypeError>(value.kind != Scalar::Kind::kFloat || is_floating(type), "full: a float does not fit into ", type);
+  return full(shape, as_double(value), type);
+}
+
+Tensor arange(const Scalar& first, std::optional<Scalar> last, const Scalar& step,
+              std::optional<DType> dtype) {
+  const Scalar zero{Scalar::Kind::kInteger, 0, 0};
+  const Scalar start = last ? first : zero, stop = last ? *last : first;
+  const double a = as_double(start), b = as_double(stop), s = as_double(step);
+  check<ValueError>(s != 0 && std::isfinite(s) && std::isfinite(a) && std::isfinite(b),
+                    "arange: expects finite bounds and a step that is not zero, got ", a, ", ", b, ", ", s);
+  const bool integral = start.kind != Scalar::Kind::kFloat && stop.kind != Scalar::Kind::kFloat &&
+                        step.kind != Scalar::Kind::kFloat;
+  const DType type = dtype.value_or(integral ? DType::kInt64 : kDefaultFloat);
+  const double n = std::ceil((b - a) / s);
+  check<ValueError>(n < 1e15, "arange: ", n, " elements are too many");
+  Tensor y = empty({std::max<int64_t>(0, static_cast<int64_t>(n))}, type);
+  dispatch(type, [&]<class T>() {
+    T* p = y.data<T>();
+    for (int64_t i = 0; i < y.numel(); ++i)
+      p[i] = integral ? static_cast<T>(start.integer + i * step.integer)
+                      : static_cast<T>(a + static_cast<double>(i) * s);
+  });
+  return y;
+}
+
+Tensor linspace(double start, double stop, int64_t num, std::optional<DType> dtype, bool endpoint) {
+  check<ValueError>(num >= 0, "linspace: num expects at least 0, got ", num);
+  const DType type = dtype.value_or(kDefaultFloat);
+  Tensor y = empty({num}, type);
+  const double steps = static_cast<double>(endpoint ? num - 1 : num);
+  dispatch(type, [&]<class T>() {
+    T* p = y.data<T>();
+    for (int64_t i = 0; i < num; ++i) {
+      const double t = steps > 0 ? static_cast<double>(i) / steps : 0;
+      p[i] = static_cast<T>(t == 1 ? stop : start + t * (stop - start));
+    }
+  });
+  return y;
+}
+
+Tensor eye(int64_t rows, std::optional<int64_t> columns, int64_t k, std::optional<DType> dtype) {
+  const int64_t cols = columns.value_or(rows);
+  check<ValueError>(rows >= 0 && cols >= 0, "eye: expects lengths of at least 0, got ", rows, " and ", cols);
+  Tensor y = zeros({rows, cols}, dtype.value_or(kDefaultFloat));
+  dispatch(y.dtype(), [&]<class T>() {
+    for (int64_t i = std::max<int64_t>(0, -k); i < rows && i + k < cols; ++i) y.data<T>()[i * cols + i + k] = T(1);
+  });
+  return y;
+}
+
+Tensor uniform(const Shape& shape, double low, double high, std::optional<DType> dtype) {
+  check<ValueError>(low <= high, "uniform: expects low <= high, got ", low, " and ", high);
+  const Tensor y = empty(shape, floating("uniform", dtype));
+  const RandomState state = take_random(y.numel());
+  const auto kernel = kernels().random->uniform[y.dtype() == DType::kFloat64];
+  parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
+    kernel(e - b, state.seed, state.counter + b, y.bytes() + b * y.item_size(), low, high);
+  });
+  return y;
+}
+
+Tensor normal(const Shape& shape, double mean, double std, std::optional<DType> dtype) {
+  check<ValueError>(std >= 0, "normal: std expects at least 0, got ", std);
+  const Tensor y = empty(shape, floating("normal", dtype));
+  const RandomState state = take_random(y.numel());
+  const auto kernel = kernels().random->normal[y.dtype() == DType::kFloat64];
+  parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
+    kernel(e - b, state.seed, state.counter + b, y.bytes() + b * y.item_size());
+    dispatch_floating("normal", y.dtype(), [&]<class T>() {
+      for (T* p = y.data<T>() + b; p < y.data<T>() + e; ++p) *p = static_cast<T>(mean) + static_cast<T>(std) * *p;
+    });
+  });
+  return y;
+}
+
+Tensor integers(int64_t low, int64_t high, const Shape& shape) {
+  check<ValueError>(low < high, "randint: expects low < high, got ", low, " and ", high);
+  const Tensor y = empty(shape, DType::kInt64);
+  const RandomState state = take_random(y.numel());
+  parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
+    kernels().random->integers(e - b, state.seed, state.counter + b, y.data<int64_t>() + b, low, high);
+  });
+  return y;
+}
+
+Tensor permutation(int64_t n) {
+  check<ValueError>(n >= 0, "randperm: n expects at least 0, got ", n);
+  const Tensor y = empty({n}, DType::kInt64);
+  int64_t* p = y.data<int64_t>();
+  std::iota(p, p + n, 0);
+  const RandomState state = take_random(n);
+  for (int64_t i = n - 1; i > 0; --i) {
+    int64_t j;
+    kernels().random->integers(1, state.seed, state.counter + i, &j, 0, i + 1);
+    std::swap(p[i], p[j]);
+  }
+  return y;
+}
+
+}  // namespace lepton

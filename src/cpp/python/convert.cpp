@@ -1,0 +1,134 @@
+// Exchange of memory with NumPy, DLPack, buffers and Python numbers.
+// SPDX-License-Identifier: Apache-2.0
+#include <pybind11/numpy.h>
+
+#include <array>
+
+#include "python/tensor_object.h"
+
+namespace lepton::python {
+namespace {
+
+const std::array<PyObject*, kDTypes>& dtype_objects() {
+  static const std::array<PyObject*, kDTypes> objects = [] {
+    std::array<PyObject*, kDTypes> result{};
+    for (int i = 0; i < kDTypes; ++i)
+      result[i] = py::dtype(name(static_cast<DType>(i))).release().ptr();
+    return result;
+  }();
+  return objects;
+}
+
+std::optional<DType> match_dtype(const py::dtype& dtype) {
+  const char kind = dtype.kind();
+  const auto size = dtype.itemsize();
+  const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|' || dtype.byteorder() == '<';
+  if (!native) return std::nullopt;
+  if (kind == 'b') return DType::kBool;
+  if (kind == 'u' && size == 1) return DType::kUInt8;
+  if (kind == 'i' && size == 4) return DType::kInt32;
+  if (kind == 'i' && size == 8) return DType::kInt64;
+  if (kind == 'f' && size == 4) return DType::kFloat32;
+  if (kind == 'f' && size == 8) return DType::kFloat64;
+  return std::nullopt;
+}
+
+// Python numbers have no size of their own: floats become the default float32.
+bool is_python_data(PyObject* object) {
+  return PyFloat_Check(object) || PyLong_Check(object) || PyList_Check(object) || PyTuple_Check(object);
+}
+
+Tensor from_array(const char* op, const py::array& array) {
+  const auto dtype = match_dtype(array.dtype());
+  if (!dtype)
+    raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ", std::string(py::str(array.dtype())));
+  Shape shape(array.shape(), array.shape() + array.ndim());
+  Strides strides(static_cast<size_t>(array.ndim()));
+  const int64_t size = item_size(*dtype);
+  for (py::ssize_t i = 0; i < array.ndim(); ++i) strides[i] = array.strides(i) / size;
+  PyObject* owner = array.inc_ref().ptr();
+  return from_memory(const_cast<void*>(array.data()), shape, strides, *dtype, array.writeable(), [owner] {
+    if (!Py_IsInitialized()) return;
+    const py::gil_scoped_acquire lock;
+    Py_DECREF(owner);
+  });
+}
+
+bool divides(const py::array& array) {
+  const auto size = array.itemsize();
+  if (reinterpret_cast<uintptr_t>(array.data()) % static_cast<uintptr_t>(size)) return false;
+  for (py::ssize_t i = 0; i < array.ndim(); ++i)
+    if (array.strides(i) % size) return false;
+  return true;
+}
+
+}  // namespace
+
+PyObject* dtype_object(DType d) { return dtype_objects()[index(d)]; }
+
+DType to_dtype(const char* op, PyObject* object) {
+  for (int i = 0; i < kDTypes; ++i)
+    if (object == dtype_objects()[i]) return static_cast<DType>(i);
+  try {
+    if (const auto dtype = match_dtype(py::dtype::from_args(py::reinterpret_borrow<py::object>(object))))
+      return *dtype;
+  } catch (py::error_already_set&) {
+  }
+  raise<TypeError>(op, ": dtype expects bool, uint8, int32, int64, float32 or float64, got ",
+                   std::string(py::str(py::handle(object))));
+}
+
+Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype, std::optional<bool> copy) {
+  if (is_tensor(object)) {
+    const Tensor& x = unwrap(object);
+    const DType type = dtype.value_or(x.dtype());
+    if (x.dtype() != type)
+      check<ValueError>(copy != false, op, ": converting ", x.dtype(), " to ", type, " needs a copy");
+    if (x.dtype() == type && copy != true) return x;
+    return type == x.dtype() ? clone(x) : cast(x, type);
+  }
+  const bool python_data = is_python_data(object);
+  py::array array = py::array::ensure(py::reinterpret_borrow<py::object>(object));
+  if (!array) {
+    PyErr_Clear();
+    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name);
+  }
+  if (array.dtype().kind() == 'O' || array.dtype().kind() == 'U' || array.dtype().kind() == 'S')
+    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name,
+                     " with elements that are not numbers or lengths that differ");
+  std::optional<DType> type = dtype;
+  if (!type && python_data && array.dtype().kind() == 'f') type = kDefaultFloat;
+  if (!type && python_data && array.dtype().kind() == 'i') type = DType::kInt64;
+  if (!type) type = match_dtype(array.dtype());
+  if (!type && array.dtype().kind() == 'f' && array.itemsize() == 2) type = DType::kFloat32;
+  if (!type)
+    raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ", std::string(py::str(array.dtype())));
+  const bool same = match_dtype(array.dtype()) == type && divides(array);
+  check<ValueError>(copy != false || (same && !python_data), op, ": a tensor of ", *type, " from ",
+                    Py_TYPE(object)->tp_name, " needs a copy");
+  if (!same)
+    array = array.attr("astype")(py::reinterpret_borrow<py::object>(dtype_object(*type)));
+  const Tensor shared = from_array(op, array);
+  return same && !python_data && copy == true ? clone(shared) : shared;
+}
+
+py::object to_numpy(const Tensor& x) {
+  std::vector<py::ssize_t> shape(x.shape().begin(), x.shape().end()), strides;
+  for (int64_t s : x.strides()) strides.push_back(s * x.item_size());
+  auto* storage = new Ref<Storage>(x.impl()->storage);
+  const py::capsule owner(storage, [](void* p) { delete static_cast<Ref<Storage>*>(p); });
+  py::array array(py::reinterpret_borrow<py::dtype>(dtype_object(x.dtype())), shape, strides, x.bytes(), owner);
+  bool broadcast = false;
+  for (size_t i = 0; i < x.ndim(); ++i) broadcast |= x.strides()[i] == 0 && x.shape()[i] > 1;
+  if (!x.storage().writable() || broadcast) array.attr("setflags")(py::arg("write") = false);
+  return array;
+}
+
+PyObject* to_number(const Tensor& x) {
+  check<ValueError>(x.numel() == 1, "item: expects a tensor with exactly one element, got shape ", x.shape());
+  if (x.dtype() == DType::kBool) return PyBool_FromLong(x.item<bool>());
+  if (is_integral(x.dtype())) return PyLong_FromLongLong(x.item<int64_t>());
+  return PyFloat_FromDouble(x.item<double>());
+}
+
+}  // namespace lepton::python

@@ -1,0 +1,77 @@
+// Index expressions of Python as the core's Index.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/index.h"
+
+#include "python/arguments.h"
+
+namespace lepton::python {
+namespace {
+
+Slice to_slice(PyObject* object) {
+  const auto* s = reinterpret_cast<PySliceObject*>(object);
+  using Optional = Argument<std::optional<int64_t>>;
+  Slice result{Optional::from("getitem", "slice start", s->start),
+               Optional::from("getitem", "slice stop", s->stop), 1};
+  result.step = Optional::from("getitem", "slice step", s->step).value_or(1);
+  return result;
+}
+
+Tensor to_array(PyObject* object) {
+  const Tensor t = to_tensor("getitem", object, std::nullopt, std::nullopt);
+  // An empty list has no type of its own: it selects nothing.
+  return t.numel() == 0 && PyList_Check(object) ? cast(t, DType::kInt64) : t;
+}
+
+IndexItem to_item(PyObject* object) {
+  if (object == Py_None) return NewAxis{};
+  if (object == Py_Ellipsis) return Ellipsis{};
+  if (PySlice_Check(object)) return to_slice(object);
+  if (PyBool_Check(object)) return scalar(object == Py_True, DType::kBool);
+  if (is_tensor(object)) {
+    const Tensor& t = unwrap(object);
+    if (t.ndim() == 0 && is_integral(t.dtype())) return t.item<int64_t>();
+    return t.detach();
+  }
+  if (PyIndex_Check(object)) return Argument<int64_t>::from("getitem", "index", object);
+  if (PyList_Check(object) || PyTuple_Check(object) || PyObject_HasAttrString(object, "__array_interface__"))
+    return to_array(object);
+  raise<IndexError>("getitem: expects integers, slices, ..., None, or integer and bool arrays, got ",
+                    Py_TYPE(object)->tp_name);
+}
+
+Index to_index(PyObject* key) {
+  if (!PyTuple_Check(key)) return {to_item(key)};
+  Index index;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); ++i) index.push_back(to_item(PyTuple_GET_ITEM(key, i)));
+  return index;
+}
+
+}  // namespace
+
+PyObject* get_item(PyObject* self, PyObject* key) {
+  try {
+    return wrap(get_index(unwrap(self), to_index(key)));
+  } catch (...) {
+    set_python_error();
+    return nullptr;
+  }
+}
+
+int set_item(PyObject* self, PyObject* key, PyObject* value) {
+  try {
+    check<TypeError>(value, "setitem: elements of a tensor cannot be deleted");
+    const Tensor& x = unwrap(self);
+    const bool number = PyFloat_Check(value) || PyLong_Check(value);
+    if (number && !is_floating(x.dtype()))
+      check<TypeError>(!PyFloat_Check(value), "setitem: a float cannot be written into ", x.dtype());
+    const Tensor source = number ? to_tensor("setitem", value, x.dtype(), std::nullopt)
+                                 : to_tensor("setitem", value, std::nullopt, std::nullopt);
+    set_index(x, to_index(key), source);
+    return 0;
+  } catch (...) {
+    set_python_error();
+    return -1;
+  }
+}
+
+}  // namespace lepton::python
