@@ -58,6 +58,9 @@ class MSELoss(_Loss):
     2.0
     """
 
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `input` against `target`, both of one shape."""
         return functional.mse_loss(input, target, reduction=self.reduction)
@@ -78,6 +81,9 @@ class L1Loss(_Loss):
     >>> nn.L1Loss()(lepton.tensor([1.0, 2.0]), lepton.tensor([1.5, 4.5])).item()
     1.5
     """
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        super().__init__(reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Return the loss of `input` against `target`, both of one shape."""

@@ -104,7 +104,7 @@ def _table(module: Module, shapes: dict[int, str]) -> str:
     lines = [
         "  ".join(
             [
-                *(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)),
+                *(cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)),
                 row[3].rjust(widths[3]),
             ]
         )

@@ -216,13 +216,18 @@ class Optimizer(ABC):
             )
         groups = []
         for position, (group, entry) in enumerate(zip(self.param_groups, saved, strict=True)):
+            if not isinstance(entry, Mapping) or not isinstance(entry.get("params"), Sequence):
+                raise ValueError(
+                    f"{owner}: param_groups[{position}] of the state dict expects a dict "
+                    "with a list of 'params'"
+                )
             missing = [name for name in self.defaults if name not in entry]
             if missing:
                 raise ValueError(
                     f"{owner}: param_groups[{position}] of the state dict lacks "
                     f"{', '.join(map(repr, missing))}"
                 )
-            if len(entry.get("params", ())) != len(group["params"]):
+            if len(entry["params"]) != len(group["params"]):
                 raise ValueError(
                     f"{owner}: param_groups[{position}] of the state dict expects "
                     f"{len(group['params'])} parameters, got {len(entry.get('params', ()))}"
