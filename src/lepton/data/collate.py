@@ -59,7 +59,7 @@ def _stack(samples: Sequence[Any]) -> np.ndarray[Any, Any]:
         if array.shape != arrays[0].shape:
             raise _misfit(i, array, f"shape {list(arrays[0].shape)}")
     stacked = np.stack(arrays)
-    python_floats = all(isinstance(sample, bool | int | float) for sample in samples)
+    python_floats = all(type(sample) in (bool, int, float) for sample in samples)
     return stacked.astype(np.float32) if python_floats and stacked.dtype.kind == "f" else stacked
 
 
