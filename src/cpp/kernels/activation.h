@@ -100,7 +100,7 @@ struct LogSigmoid : UnaryOp<kFloating> {
                                         .space = Space::kFunctional};
   template <class V>
   LEPTON_INLINE V forward(V x) {
-    return select(x < constant<V>(0), x, constant<V>(0)) - log1p(exp(-abs(x)));
+    return -(select(x < constant<V>(0), -x, constant<V>(0)) + log1p(exp(-abs(x))));
   }
   static constexpr unsigned needs = kNeedsX;
   template <class V>

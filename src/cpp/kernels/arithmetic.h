@@ -1,61 +1,14 @@
-// Elementwise arithmetic and rounding.
+// Elementwise arithmetic.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
-#include "kernels/elementwise_op.h"
+#include "kernels/rounding.h"
 
 namespace lepton::LEPTON_ISA {
 
-LEPTON_LIBM(ceil)
-LEPTON_LIBM(floor)
-LEPTON_LIBM(rint)
-LEPTON_LIBM(trunc)
 LEPTON_LIBM(log)
 LEPTON_LIBM2(fmod)
 LEPTON_LIBM2(nextafter)
 LEPTON_LIBM2(pow)
-
-/// The unsigned type whose arithmetic wraps where T's would overflow; T itself if it is floating.
-template <class T>
-struct Wrapping {
-  using type = T;
-};
-template <>
-struct Wrapping<uint8_t> {
-  using type = uint32_t;
-};
-template <>
-struct Wrapping<int32_t> {
-  using type = uint32_t;
-};
-template <>
-struct Wrapping<int64_t> {
-  using type = uint64_t;
-};
-template <class T>
-LEPTON_INLINE constexpr typename Wrapping<T>::type wrap(T x) {
-  return static_cast<typename Wrapping<T>::type>(x);
-}
-template <class V>
-LEPTON_INLINE V zero() {
-  return constant<V>(0);
-}
-
-struct Abs : UnaryOp<kNumeric> {
-  static constexpr ElementwiseInfo info{
-      .name = "abs", .onnx = "Abs", .doc = "Absolute value.", .formula = "abs(x)"};
-  template <class V>
-  LEPTON_INLINE V forward(V x) {
-    if constexpr (kIsFloating<V>)
-      return abs(x);
-    else
-      return x < 0 ? static_cast<V>(wrap(V{0}) - wrap(x)) : x;
-  }
-  static constexpr unsigned needs = kNeedsX;
-  template <class V>
-  LEPTON_INLINE V gradient0(V dy, V x, V) {
-    return select(x > zero<V>(), dy, select(x < zero<V>(), -dy, zero<V>()));
-  }
-};
 
 struct Add : BinaryOp<kNumeric> {
   static constexpr ElementwiseInfo info{
@@ -73,90 +26,6 @@ struct Add : BinaryOp<kNumeric> {
   LEPTON_INLINE V gradient1(V dy, V, V, V) {
     return dy;
   }
-};
-
-/// An op that maps integers to themselves and has a gradient of zero.
-struct RoundingOp : UnaryOp<kNumeric> {
-  static constexpr bool scalar = true;
-  static constexpr unsigned needs = kNeedsNothing;
-  template <class V>
-  LEPTON_INLINE V gradient0(V, V, V) {
-    return zero<V>();
-  }
-};
-struct Ceil : RoundingOp {
-  static constexpr ElementwiseInfo info{.name = "ceil",
-                                        .onnx = "Ceil",
-                                        .doc = "Smallest integer that is not less than x.",
-                                        .formula = "ceil(x)"};
-  template <class T>
-  LEPTON_INLINE T forward(T x) {
-    if constexpr (kIsFloating<T>) x = libm_ceil(x);
-    return x;
-  }
-};
-struct Floor : RoundingOp {
-  static constexpr ElementwiseInfo info{.name = "floor",
-                                        .onnx = "Floor",
-                                        .doc = "Largest integer that is not greater than x.",
-                                        .formula = "floor(x)"};
-  template <class T>
-  LEPTON_INLINE T forward(T x) {
-    if constexpr (kIsFloating<T>) x = libm_floor(x);
-    return x;
-  }
-};
-struct Round : RoundingOp {
-  static constexpr ElementwiseInfo info{.name = "round",
-                                        .onnx = "Round",
-                                        .doc = "Nearest integer, halves to the even one.",
-                                        .formula = "round(x)"};
-  template <class T>
-  LEPTON_INLINE T forward(T x) {
-    if constexpr (kIsFloating<T>) x = libm_rint(x);
-    return x;
-  }
-};
-struct Trunc : RoundingOp {
-  static constexpr ElementwiseInfo info{
-      .name = "trunc", .doc = "Nearest integer towards zero.", .formula = "trunc(x)"};
-  template <class T>
-  LEPTON_INLINE T forward(T x) {
-    if constexpr (kIsFloating<T>) x = libm_trunc(x);
-    return x;
-  }
-};
-
-/// x itself, under the names that mean it for real numbers.
-struct IdentityOp : UnaryOp<kNumeric> {
-  template <class V>
-  LEPTON_INLINE V forward(V x) {
-    return x;
-  }
-  static constexpr unsigned needs = kNeedsNothing;
-  template <class V>
-  LEPTON_INLINE V gradient0(V dy, V, V) {
-    return dy;
-  }
-};
-struct Conj : IdentityOp {
-  static constexpr ElementwiseInfo info{
-      .name = "conj",
-      .onnx = "Identity",
-      .doc = "Complex conjugate, which of a real number is itself.",
-      .formula = "conj(x)"};
-};
-struct Positive : IdentityOp {
-  static constexpr ElementwiseInfo info{.name = "positive",
-                                        .onnx = "Identity",
-                                        .doc = "The same values, in a new array.",
-                                        .formula = "+x"};
-};
-struct Real : IdentityOp {
-  static constexpr ElementwiseInfo info{.name = "real",
-                                        .onnx = "Identity",
-                                        .doc = "Real part, which of a real number is itself.",
-                                        .formula = "real(x)"};
 };
 
 struct Copysign : BinaryOp<kFloating> {
@@ -244,6 +113,7 @@ struct ExtremumOp : BinaryOp<kNumeric> {
     return gradient0(dy, x2, x1, y);
   }
 };
+
 struct Maximum : ExtremumOp {
   static constexpr ElementwiseInfo info{.name = "maximum",
                                         .onnx = "Max",
@@ -254,6 +124,7 @@ struct Maximum : ExtremumOp {
     return select((x1 >= x2) | (x1 != x1), x1, x2);
   }
 };
+
 struct Minimum : ExtremumOp {
   static constexpr ElementwiseInfo info{.name = "minimum",
                                         .onnx = "Min",
@@ -386,25 +257,6 @@ struct Remainder : BinaryOp<kNumeric> {
   }
 };
 
-struct Sign : UnaryOp<kNumeric> {
-  static constexpr ElementwiseInfo info{
-      .name = "sign", .onnx = "Sign", .doc = "-1, 0 or 1: the sign of x.", .formula = "sign(x)"};
-  template <class V>
-  LEPTON_INLINE V forward(V x) {
-    if constexpr (kIsFloating<V>) {
-      const V y = select(x > zero<V>(), constant<V>(1), constant<V>(-1));
-      return select((x > zero<V>()) | (x < zero<V>()), y, select(x == x, zero<V>(), x));
-    } else {
-      return static_cast<V>((x > 0) - (x < 0));
-    }
-  }
-  static constexpr unsigned needs = kNeedsNothing;
-  template <class V>
-  LEPTON_INLINE V gradient0(V, V, V) {
-    return zero<V>();
-  }
-};
-
 struct Square : UnaryOp<kNumeric> {
   static constexpr ElementwiseInfo info{.name = "square", .doc = "x * x.", .formula = "x * x"};
   template <class V>
@@ -436,8 +288,7 @@ struct Subtract : BinaryOp<kNumeric> {
   }
 };
 
-using ArithmeticOps = OpList<Abs, Add, Ceil, Conj, Copysign, Divide, Floor, FloorDivide, Maximum,
-                             Minimum, Multiply, Negative, Nextafter, Positive, Pow, Real,
-                             Reciprocal, Remainder, Round, Sign, Square, Subtract, Trunc>;
+using ArithmeticOps = OpList<Add, Copysign, Divide, FloorDivide, Maximum, Minimum, Multiply,
+                             Negative, Nextafter, Pow, Reciprocal, Remainder, Square, Subtract>;
 
 }  // namespace lepton::LEPTON_ISA

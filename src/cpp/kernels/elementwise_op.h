@@ -6,12 +6,38 @@
 
 namespace lepton::LEPTON_ISA {
 
+/// The unsigned type whose arithmetic wraps where T's would overflow; T itself if it is floating.
+template <class T>
+struct Wrapping {
+  using type = T;
+};
+template <>
+struct Wrapping<uint8_t> {
+  using type = uint32_t;
+};
+template <>
+struct Wrapping<int32_t> {
+  using type = uint32_t;
+};
+template <>
+struct Wrapping<int64_t> {
+  using type = uint64_t;
+};
+template <class T>
+LEPTON_INLINE constexpr typename Wrapping<T>::type wrap(T x) {
+  return static_cast<typename Wrapping<T>::type>(x);
+}
+template <class V>
+LEPTON_INLINE V zero() {
+  return constant<V>(0);
+}
+
 template <int arrays, unsigned types>
 struct ElementwiseOp {
   static constexpr int arity = arrays;            // number of input arrays
   static constexpr unsigned dtypes = types;       // set of input types, of ElementwiseInfo's bits
   static constexpr unsigned needs = kNoGradient;  // overridden by ops that have a gradient
-  static constexpr bool scalar = false;  // forward and gradient take scalars only (C's libm)
+  static constexpr bool scalar = false;           // true: its functions take scalars only
 };
 template <unsigned types>
 using UnaryOp = ElementwiseOp<1, types>;
@@ -22,6 +48,13 @@ using BinaryOp = ElementwiseOp<2, types>;
 template <class... Ops>
 struct OpList {
   static constexpr int size = sizeof...(Ops);
+  /// Place of Op in the list.
+  template <class Op>
+  static constexpr int position = [] {
+    int i = 0, at = -1;
+    ((__is_same(Op, Ops) ? at = i : 0, ++i), ...);
+    return at;
+  }();
   /// Calls visit(Op{}) for every op, in order.
   template <class Visit>
   LEPTON_INLINE void for_each(Visit&& visit) {

@@ -6,7 +6,8 @@
 namespace lepton {
 
 /// Element i of every kernel depends on (seed, counter + i) and nothing else, so a range may be cut
-/// anywhere and filled by any worker, on any instruction set, with the same result.
+/// anywhere and filled by any worker with the same result. Other instruction sets may round
+/// floating-point results differently; they drop the same elements and draw the same integers.
 struct RandomTable {
   /// Uniform in [low, high); [float32, float64].
   void (*uniform[2])(int64_t n, uint64_t seed, uint64_t counter, void* out, double low, double high);

@@ -62,14 +62,20 @@ struct Min {
   }
 };
 struct Any {
-  LEPTON_INLINE bool apply(bool a, bool b) { return a | b; }
+  template <class T>
+  LEPTON_INLINE T apply(T a, T b) {
+    return static_cast<T>(a | b);
+  }
   template <class T>
   LEPTON_INLINE bool identity() {
     return false;
   }
 };
 struct All {
-  LEPTON_INLINE bool apply(bool a, bool b) { return a & b; }
+  template <class T>
+  LEPTON_INLINE T apply(T a, T b) {
+    return static_cast<T>(a & b);
+  }
   template <class T>
   LEPTON_INLINE bool identity() {
     return true;
@@ -122,6 +128,16 @@ LEPTON_INLINE T row_contiguous(int64_t n, const T* x) {
   return join<Op>(lane);
 }
 
+/// Integers and bools: exact in any order, so the compiler may choose one.
+template <class Op, class T>
+LEPTON_INLINE auto row_exact(int64_t n, const Storage<T>* x, int64_t stride = 1) {
+  using Acc = decltype(Op::template identity<T>());
+  Storage<Acc> acc = Op::template identity<T>();
+  for (int64_t i = 0; i < n; ++i)
+    acc = Op::apply(acc, static_cast<Storage<Acc>>(static_cast<Acc>(x[i * stride])));
+  return acc;
+}
+
 template <class Op, class T>
 void row(int64_t n, const void* x, int64_t stride, void* result) {
   const auto* from = static_cast<const Storage<T>*>(x);
@@ -129,13 +145,9 @@ void row(int64_t n, const void* x, int64_t stride, void* result) {
   auto* to = static_cast<Storage<Acc>*>(result);
   if constexpr (kIsFloating<Acc>) {
     *to = stride == 1 ? row_contiguous<Op>(n, from) : row_strided<Op, T>(n, from, stride);
-  } else if (stride == 1) {  // exact in any order: the compiler may choose one
-    Acc acc = Op::template identity<T>();
-    for (int64_t i = 0; i < n; ++i) acc = Op::apply(acc, static_cast<Acc>(from[i]));
-    *to = acc;
   } else {
-    Acc acc = Op::template identity<T>();
-    for (int64_t i = 0; i < n; ++i) acc = Op::apply(acc, static_cast<Acc>(from[i * stride]));
+    const Storage<Acc> acc =
+        stride == 1 ? row_exact<Op, T>(n, from) : row_exact<Op, T>(n, from, stride);
     *to = acc;
   }
 }
