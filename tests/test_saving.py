@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of weights and JSON: exact round trips, clear refusals, and a full disk that harms nothing."""
+"""Files of weights and JSON: exact round trips, clear refusals, a full disk that harms nothing."""
 
 import json
 import random
@@ -34,6 +34,15 @@ def craft(path, header, data=b"", length=None):
     return path
 
 
+def refusal(read, path):
+    """Return the sentence with which a file is refused, or None if it is read."""
+    try:
+        read(path)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def entry(dtype="F32", shape=(2,), offsets=(0, 8)):
     return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}
 
@@ -46,7 +55,7 @@ def test_round_trip_keeps_every_bit_shape_and_dtype(tmp_path):
     assert loaded.keys() == arrays.keys()
     for name, array in arrays.items():
         got = np.asarray(loaded[name])
-        assert got.dtype == array.dtype and got.shape == array.shape
+        assert (got.dtype, got.shape) == (array.dtype, array.shape)
         assert got.tobytes() == array.tobytes()
 
 
@@ -119,9 +128,7 @@ def test_tensors_with_gradients_and_modules_are_saved(tmp_path):
 )
 def test_a_lying_header_is_refused_with_file_place_and_cause(tmp_path, header, data, cause):
     path = craft(tmp_path / "bad.safetensors", header, data)
-    with pytest.raises(ValueError) as caught:
-        saving.load_file(path)
-    message = str(caught.value)
+    message = refusal(saving.load_file, path)
     assert message.startswith(f"load_file: {path}: ")
     assert all(part in message for part in cause.split(" .* "))
     assert "\n" not in message
@@ -185,12 +192,13 @@ def test_thousands_of_damaged_files_are_read_right_or_refused(tmp_path):
     refused = 0
     for damaged in mutations(original, 6000, seed=1):
         path.write_bytes(damaged)
-        try:
-            loaded = tensor_files.read_arrays(path)
-        except ValueError as error:
+        message = refusal(tensor_files.read_arrays, path)
+        if message is not None:
             refused += 1
-            assert str(error).startswith(f"load_file: {path}: ") and "\n" not in str(error)
+            assert message.startswith(f"load_file: {path}: ")
+            assert "\n" not in message
             continue
+        loaded = tensor_files.read_arrays(path)
         try:  # whatever Lepton takes the reference reader takes too, with the same values
             reference = load(damaged)
         except SafetensorError as error:
@@ -225,7 +233,9 @@ def test_wrong_types_are_refused_before_a_file_appears(tmp_path):
 def test_json_keeps_every_float(tmp_path):
     rng = np.random.default_rng(0)
     value = {
-        "floats": [float(x) for x in rng.standard_normal(200) * 10.0 ** rng.integers(-300, 300, 200)],
+        "floats": [
+            float(x) for x in rng.standard_normal(200) * 10.0 ** rng.integers(-300, 300, 200)
+        ],
         "special": [float("inf"), float("-inf"), -0.0, 5e-324],
         "names": ["NaN", "ü", "\x00"],
         "whole": [2**70, -1, True, None],
@@ -255,9 +265,7 @@ def test_json_keeps_every_float(tmp_path):
 def test_bad_json_is_refused_with_file_place_and_cause(tmp_path, content, cause):
     path = tmp_path / "x.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError) as caught:
-        saving.read_json(path)
-    assert str(caught.value).startswith(f"read_json: {path}: {cause}")
+    assert refusal(saving.read_json, path).startswith(f"read_json: {path}: {cause}")
 
 
 def test_thousands_of_damaged_json_files_are_read_or_refused(tmp_path):
@@ -267,11 +275,10 @@ def test_thousands_of_damaged_json_files_are_read_or_refused(tmp_path):
     refused = 0
     for damaged in mutations(original, 4000, seed=2):
         path.write_bytes(damaged)
-        try:
-            saving.read_json(path)
-        except ValueError as error:
+        message = refusal(saving.read_json, path)
+        if message is not None:
             refused += 1
-            assert str(error).startswith(f"read_json: {path}: ")
+            assert message.startswith(f"read_json: {path}: ")
     assert refused > 1000
 
 
@@ -308,10 +315,9 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, small_disk):
         (tensors, lambda: saving.save_file({"a": np.ones(3000)}, tensors)),
         (text, lambda: saving.write_json(list(range(5000)), text)),
     ]:
-        with pytest.raises(OSError) as caught:
+        ending = "; the file that was there is unchanged$"
+        with pytest.raises(OSError, match=f"^cannot write {path}: .*{ending}"):
             write()
-        assert str(caught.value).startswith(f"cannot write {path}: ")
-        assert str(caught.value).endswith("the file that was there is unchanged")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.safetensors"]
     assert saving.load_file(tensors)["a"].tolist() == [1.0, 1.0, 1.0]
     assert saving.read_json(text) == [1]
@@ -325,4 +331,5 @@ def test_a_missing_folder_is_named(tmp_path):
 def test_a_link_is_written_through(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     saving.write_json([1], Path(tmp_path / "link"))
-    assert (tmp_path / "link").is_symlink() and saving.read_json(tmp_path / "real") == [1]
+    assert (tmp_path / "link").is_symlink()
+    assert saving.read_json(tmp_path / "real") == [1]

@@ -50,7 +50,7 @@ def confusion_matrix(
     --------
     >>> from lepton import plot
     >>> figure = plot.confusion_matrix([[9, 1], [2, 8]], classes=["cat", "dog"])
-    >>> figure.axes[0].get_title()
+    >>> figure.axes[0].get_title(loc="left")
     'Accuracy 85 % of 20 samples'
     """
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton.training.history import better_is
 from lepton.plot.style import BLUE, ORANGE, finish, styled
+from lepton.training.history import better_is
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def history(
     --------
     >>> from lepton import plot
     >>> figure = plot.history({"loss": [0.9, 0.5, 0.4], "val_loss": [0.8, 0.6, 0.5]})
-    >>> [axes.get_title() for axes in figure.axes]
+    >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['Loss']
     """
     from matplotlib.figure import Figure

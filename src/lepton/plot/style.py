@@ -52,7 +52,7 @@ def _style() -> Iterator[None]:
     except ImportError as error:
         raise ImportError("lepton.plot needs Matplotlib: pip install matplotlib") from error
     if "IPython" in sys.modules:
-        import matplotlib.pyplot  # noqa: F401  registers how a notebook shows a Figure
+        import matplotlib.pyplot
     with matplotlib.rc_context(_STYLE):
         yield
 

@@ -92,7 +92,7 @@ def write_arrays(
     try:
         write(dict(arrays), path, dict(metadata) if metadata else None)
     except SafetensorError as error:
-        code = re.search(r"os error (\d+)", str(error))
+        code = re.search(r"(?:os error |code: )(\d+)", str(error))
         if code is None:
             raise ValueError(f"save_file: {path}: {error}") from error
         raise OSError(int(code[1]), os.strerror(int(code[1]))) from error

@@ -52,6 +52,9 @@ class Callback:
     def on_fit_end(self, trainer: Trainer) -> None:
         """Run after the last epoch; not after an error or Ctrl-C."""
 
+    def on_fit_exit(self, trainer: Trainer) -> None:
+        """Run when `Trainer.fit` returns or raises, to let go of what the callback holds."""
+
     def state_dict(self) -> dict[str, Any]:
         """Return what must survive a checkpoint: numbers, text, lists, dicts, Tensors."""
         return {}
@@ -139,6 +142,11 @@ class EarlyStopping(_Monitor):
         self.waited = 0
         self.weights: dict[str, Any] | None = None
 
+    def on_fit_start(self, trainer: Trainer) -> None:
+        super().on_fit_start(trainer)
+        if not trainer.resumed:
+            self.waited = 0
+
     def on_epoch_end(self, trainer: Trainer) -> None:
         if self.improved(trainer):
             self.waited = 0
@@ -198,9 +206,7 @@ class Checkpoint(_Monitor):
         super().__init__(monitor, mode)
         self.folder = CheckpointFolder(folder)
         self.every_steps = (
-            None
-            if every_steps is None
-            else check_int("Checkpoint", "every_steps", every_steps, 1)
+            None if every_steps is None else check_int("Checkpoint", "every_steps", every_steps, 1)
         )
         self.every_seconds = (
             None
@@ -212,6 +218,8 @@ class Checkpoint(_Monitor):
     def on_fit_start(self, trainer: Trainer) -> None:
         super().on_fit_start(trainer)
         self._saved_at = time.monotonic()
+        if not trainer.resumed:  # so that a run can be resumed from its first moment on
+            self.save(trainer, ["last"])
 
     def on_step_end(self, trainer: Trainer) -> None:
         steps, seconds = self.every_steps, self.every_seconds

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoints: folders of safetensors and JSON that appear whole, are checked whole, or are refused.
+"""Checkpoints: folders of safetensors and JSON that appear whole and are checked before use.
 
 A checkpoint is a folder of three files: ``model.safetensors`` (weights and buffers),
 ``state.safetensors`` (optimiser and other tensors) and ``state.json`` (all else, with the size and
@@ -219,7 +219,7 @@ class CheckpointFolder:
         self.root = Path(root)
 
     def path(self, name: str) -> Path:
-        """Return the folder of a name, also if only its numbered checkpoints came through a copy."""
+        """Return the folder of a name; for ``last`` also if only numbered folders were copied."""
         path = self.root / name
         if name == "last" and not path.exists() and not _old(path).exists():
             numbered = [p for p in self._versions() if (p / INDEX).is_file()]

@@ -33,7 +33,7 @@ class Batches(Protocol):
 
 
 class Replay:
-    """Any iterable of batches that gives the same ones each time; a place is reached by skipping."""
+    """Any iterable of batches, the same each time; a place in it is reached by skipping."""
 
     def __init__(self, owner: str, batches: Iterable[Any]) -> None:
         if isinstance(batches, Iterator):

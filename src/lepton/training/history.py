@@ -120,7 +120,7 @@ class History:
         names = self.names
         cells = [names] + [[_short(row.get(name)) for name in names] for row in self.rows]
         widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-        table = ("  ".join(c.rjust(w) for c, w in zip(line, widths)) for line in cells)
+        table = ("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in cells)
         return "\n".join(table) if names else "History()"
 
 

@@ -36,11 +36,12 @@ class ProgressBar(Callback):
     def __init__(self, bar: bool | None = None) -> None:
         self.bar = bar
         self._bar: Any = None
-        self._began = 0.0
+        self._began = self._now = 0.0
         self._samples = 0
 
     def on_epoch_start(self, trainer: Trainer) -> None:
-        self._began, self._samples = time.monotonic(), trainer.meter.samples
+        self._began = self._now = time.monotonic()
+        self._samples = trainer.meter.samples
         bar = _find_tqdm() if self.bar is not False else None
         if bar is None or not (self.bar or _seen()):
             return
@@ -55,12 +56,13 @@ class ProgressBar(Callback):
         )
 
     def on_step_end(self, trainer: Trainer) -> None:
+        self._now = time.monotonic()
         if self._bar is None:
             return
-        done = trainer.meter.batches - self._bar.n
-        if time.monotonic() - self._bar.last_print_t >= 0.1:
-            self._bar.set_postfix_str(self._running(trainer), refresh=False)
-        self._bar.update(done)
+        if time.time() - self._bar.last_print_t >= 0.1:
+            text = f"{_values(trainer.meter.results())}  {self._rate(trainer):,.0f} samples/s"
+            self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(trainer.meter.batches - self._bar.n)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history.last
@@ -74,15 +76,11 @@ class ProgressBar(Callback):
         self._bar.set_postfix_str(text, refresh=False)
         self._close()
 
-    def on_interrupt(self, trainer: Trainer) -> None:
-        self._close()
-
     def on_fit_end(self, trainer: Trainer) -> None:
         if trainer.stopped:
             print(f"stopped early: {trainer.stopped}", file=sys.stderr)
 
-    def close(self) -> None:
-        """Leave the bar as it stands; called when training ends by an error."""
+    def on_fit_exit(self, trainer: Trainer) -> None:
         self._close()
 
     def _close(self) -> None:
@@ -91,12 +89,8 @@ class ProgressBar(Callback):
             self._bar.close()
             self._bar = None
 
-    def _running(self, trainer: Trainer) -> str:
-        return f"{_values(trainer.meter.results())}  {self._rate(trainer):,.0f} samples/s"
-
     def _rate(self, trainer: Trainer) -> float:
-        seconds = max(time.monotonic() - self._began, 1e-9)
-        return (trainer.meter.samples - self._samples) / seconds
+        return (trainer.meter.samples - self._samples) / max(self._now - self._began, 1e-9)
 
 
 def _title(trainer: Trainer, epoch: int) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nested state (dicts, lists, numbers, tensors) as JSON beside named arrays, and back, bit for bit."""
+"""Nested state (dicts, lists, numbers, tensors) as JSON beside named arrays, and back exactly."""
 
 from __future__ import annotations
 
