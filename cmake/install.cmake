@@ -8,11 +8,11 @@ install(DIRECTORY src/cpp/ DESTINATION include/lpdnn COMPONENT lpdnn
 install(EXPORT lpdnn NAMESPACE lepton:: FILE lpdnn-targets.cmake COMPONENT lpdnn
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lpdnn)
 write_basic_package_version_file(lpdnn-config-version.cmake COMPATIBILITY SameMinorVersion)
-file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/lpdnn-config.cmake
-"include(CMakeFindDependencyMacro)
+file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/lpdnn-config.cmake [[
+include(CMakeFindDependencyMacro)
 find_dependency(OpenMP COMPONENTS CXX)
-include(\${CMAKE_CURRENT_LIST_DIR}/lpdnn-targets.cmake)
-")
+include(${CMAKE_CURRENT_LIST_DIR}/lpdnn-targets.cmake)
+]])
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/lpdnn-config.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/lpdnn-config-version.cmake
   COMPONENT lpdnn DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lpdnn)

@@ -6,20 +6,26 @@
 #include <unordered_map>
 
 #include "autograd/node.h"
-#include "core/strided_loop.h"
+#include "core/parallel.h"
 #include "kernels/dispatch.h"
+#include "kernels/elementwise.h"
 
 namespace lepton {
 namespace {
 
-// dst += src, elementwise; dst is memory nobody else reads.
+// dst += src; dst is dense memory nobody else reads.
 void add_into(const Tensor& dst, const Tensor& src) {
-  const auto add = kernels().accumulate->add[dst.dtype() == DType::kFloat64];
-  const StridedLoop loop(dst.shape(), {&dst.strides(), &src.strides()});
+  Tensor laid = src;
+  if (src.strides() != dst.strides()) {
+    laid = empty_like(dst);
+    copy_into(laid, src);
+  }
+  const int add = LEPTON_ISA::ElementwiseOps::position<LEPTON_ISA::Add>;
+  const auto kernel = kernels().elementwise->ops[add].forward[index(dst.dtype())];
   const int64_t size = dst.item_size();
-  loop.parallel_run(1 << 15, [&](const StridedLoop::Offsets& at, int64_t n) {
-    add(n, dst.bytes() + at[0] * size, loop.inner_stride(0), src.bytes() + at[1] * size,
-        loop.inner_stride(1));
+  parallel_for(0, dst.numel(), 1 << 15, [&](int64_t b, int64_t e) {
+    const void* inputs[] = {dst.bytes() + b * size, laid.bytes() + b * size};
+    kernel(e - b, inputs, dst.bytes() + b * size, nullptr);
   });
 }
 

@@ -2,15 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "kernels/conv_table.h"
-#include "kernels/simd.h"
+#include "kernels/gemm.h"
 
 namespace lepton::LEPTON_ISA {
-
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int kTallRows = 14, kWideRows = 6, kWideVectors = 4;
-#else
-constexpr int kTallRows = 6, kWideRows = 6, kWideVectors = 2;
-#endif
 
 /// The tile with its sizes fixed; both operands are read where they lie.
 template <class T, int kRows, int kVectors>

@@ -5,8 +5,12 @@
 #include "kernels/copy_table.h"
 #include "kernels/elementwise_table.h"
 #include "kernels/gemm_table.h"
+#include "kernels/norm_table.h"
+#include "kernels/optim_table.h"
+#include "kernels/pool_table.h"
 #include "kernels/random_table.h"
 #include "kernels/reduce_table.h"
+#include "kernels/softmax_table.h"
 
 /// X(family, type): every family exports lepton::<isa>::<family>_table of that type, and nothing else.
 #define LEPTON_KERNEL_FAMILIES(X) \
@@ -14,8 +18,12 @@
   X(copy, CopyTable)               \
   X(elementwise, ElementwiseTable) \
   X(gemm, GemmTable)               \
+  X(norm, NormTable)               \
+  X(optim, OptimTable)             \
+  X(pool, PoolTable)               \
   X(random, RandomTable)           \
-  X(reduce, ReduceTable)
+  X(reduce, ReduceTable)           \
+  X(softmax, SoftmaxTable)
 
 namespace lepton {
 

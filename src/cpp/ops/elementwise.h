@@ -20,19 +20,10 @@ struct ElementwiseOp {
   unsigned needs;      // what the gradient reads; kNoGradient
 };
 
-namespace detail {
-template <class Op, class... Ops>
-constexpr int position(LEPTON_ISA::OpList<Ops...>) {
-  int i = 0, at = -1;
-  ((std::is_same_v<Op, Ops> ? at = i : 0, ++i), ...);
-  return at;
-}
-}  // namespace detail
-
 /// The erased description of the op declared as struct Op.
 template <class Op>
 inline constexpr ElementwiseOp elementwise_op = {
-    &Op::info, detail::position<Op>(LEPTON_ISA::ElementwiseOps{}), Op::arity, Op::dtypes, Op::needs};
+    &Op::info, LEPTON_ISA::ElementwiseOps::position<Op>, Op::arity, Op::dtypes, Op::needs};
 
 /// Applies an op: operands are broadcast, promoted, and recorded where a gradient is asked for.
 Tensor elementwise(const ElementwiseOp& op, std::span<const Operand> operands,

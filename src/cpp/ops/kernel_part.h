@@ -21,5 +21,13 @@ const ConvPart<T>& conv_part() {
   else
     return kernels().conv->f64;
 }
+/// The part of any family's table for T.
+template <class T, class Table>
+const auto& part_of(const Table* table) {
+  if constexpr (sizeof(T) == sizeof(float))
+    return table->f32;
+  else
+    return table->f64;
+}
 
 }  // namespace lepton

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "python/arguments.h"
 
+#include <pybind11/eval.h>
+
 #include <array>
 #include <sstream>
 

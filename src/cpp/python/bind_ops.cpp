@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pybind11/stl.h>
 
+#include "kernels/dispatch.h"
 #include "ops/list.h"
 #include "python/arguments.h"
 #include "python/bind.h"

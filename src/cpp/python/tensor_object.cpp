@@ -137,7 +137,7 @@ PyGetSetDef attributes[] = {
 PyMemberDef members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr}, {}};
 
-Py_hash_t hash(PyObject* self) { return Py_HashPointer(unwrap(self).impl()); }
+Py_hash_t hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(unwrap(self).impl()) >> 4); }
 
 }  // namespace
 
