@@ -81,7 +81,7 @@ void run_random_products(std::mt19937& generator, int count) {
     c = before;
     set_num_threads(4);
     gemm_blocked(call);
-    REQUIRE(std::memcmp(one.data(), c.data(), c.size() * sizeof(T)) == 0);
+    REQUIRE((c.empty() || std::memcmp(one.data(), c.data(), c.size() * sizeof(T)) == 0));
   }
 }
 
