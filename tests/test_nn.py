@@ -22,9 +22,7 @@ import lepton
 from lepton import nn, optim
 
 MODULES = [
-    value
-    for value in vars(nn).values()
-    if inspect.isclass(value) and issubclass(value, nn.Module)
+    value for value in vars(nn).values() if inspect.isclass(value) and issubclass(value, nn.Module)
 ]
 FILES = [
     importlib.import_module(info.name)
@@ -220,9 +218,7 @@ def assert_equal_training(module: nn.Module, twin: Any, inputs: Any, mode: bool)
     """Compare results, gradients and buffers after one call and one backward."""
     module.train(mode)
     twin.train(mode)
-    ours = [
-        value.detach().requires_grad_(True) if is_float(value) else value for value in inputs
-    ]
+    ours = [value.detach().requires_grad_(True) if is_float(value) else value for value in inputs]
     theirs = [to_torch(value, {}) for value in ours]
     if is_float(ours[0]):
         theirs[0].requires_grad_(True)
@@ -235,9 +231,7 @@ def assert_equal_training(module: nn.Module, twin: Any, inputs: Any, mode: bool)
     pairs = [*zip(module.parameters(), twin.parameters(), strict=True)]
     pairs += [(ours[0], theirs[0])] * is_float(ours[0])
     for ours_leaf, theirs_leaf in pairs:
-        np.testing.assert_allclose(
-            np.asarray(ours_leaf.grad), theirs_leaf.grad.numpy(), **close
-        )
+        np.testing.assert_allclose(np.asarray(ours_leaf.grad), theirs_leaf.grad.numpy(), **close)
     for buffer, expected_buffer in zip(module.buffers(), twin.buffers(), strict=True):
         np.testing.assert_allclose(np.asarray(buffer), expected_buffer.numpy(), **close)
 
@@ -259,9 +253,7 @@ def test_results_and_gradients_equal_torch(cls: Any, mode: bool) -> None:
     assert subject.module.extra_repr() == twin.extra_repr()
     if subject.inputs is None or (mode and is_random(subject.module, subject.inputs)):
         return
-    assert_equal_training(
-        copy.deepcopy(subject.module), copy.deepcopy(twin), subject.inputs, mode
-    )
+    assert_equal_training(copy.deepcopy(subject.module), copy.deepcopy(twin), subject.inputs, mode)
 
 
 def test_constructor_takes_the_arguments_of_torch(cls: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lepton import array
 from lepton._check import check_choice, check_int, check_number
-from lepton._core.functional import *
+from lepton._core.functional import *  # noqa: F403
 from lepton.array import Tensor, int64
 
 

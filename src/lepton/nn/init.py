@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from lepton._check import check_choice, check_number
-from lepton.array import Tensor, asarray, no_grad, rand, randn
+from lepton.array import Tensor, asarray, no_grad, normal, uniform
 
 __all__ = [
     "calculate_gain",
@@ -69,7 +69,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     a, b = check_number("uniform_", "a", a), check_number("uniform_", "b", b)
     if a > b:
         raise ValueError(f"uniform_: expects a <= b, got a={a}, b={b}")
-    return _fill(tensor, rand(*tensor.shape, dtype=tensor.dtype) * (b - a) + a)
+    return _fill(tensor, uniform(tensor.shape, a, b, dtype=tensor.dtype))
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
@@ -83,7 +83,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     (2, 3)
     """
     mean, std = check_number("normal_", "mean", mean), check_number("normal_", "std", std, 0)
-    return _fill(tensor, randn(*tensor.shape, dtype=tensor.dtype) * std + mean)
+    return _fill(tensor, normal(tensor.shape, mean, std, dtype=tensor.dtype))
 
 
 def trunc_normal_(
@@ -113,7 +113,7 @@ def trunc_normal_(
     # 9 deviations from the bulk the density is below 1e-17 of its peak: the rest is never drawn
     grid = np.linspace(max(low, min(high, 0.0) - 9.0), min(high, 9.0), 8193)
     below = np.array([math.erfc(-z / math.sqrt(2)) for z in grid])
-    drawn = rand(*tensor.shape, dtype=tensor.dtype).numpy()
+    drawn = uniform(tensor.shape, dtype=tensor.dtype).numpy()
     z = np.interp(below[0] + drawn * (below[-1] - below[0]), below, grid)
     return _fill(tensor, asarray(np.clip(sign * z * std + mean, a, b)).astype(tensor.dtype))
 
@@ -249,7 +249,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     _fans("orthogonal_", tensor)
     rows = tensor.shape[0]
     columns = math.prod(tensor.shape[1:])
-    drawn = randn(max(rows, columns), min(rows, columns), dtype=tensor.dtype).numpy()
+    drawn = normal((max(rows, columns), min(rows, columns)), dtype=tensor.dtype).numpy()
     q, r = np.linalg.qr(drawn)
     q = q * np.sign(np.where(np.diag(r) == 0, 1, np.diag(r)))  # makes the choice of q unique
     if rows < columns:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lepton.array import Tensor, tensor
+from lepton.array import Tensor
 
 __all__ = ["Parameter"]
 
@@ -31,11 +31,8 @@ class Parameter(Tensor):
     ((2, 3), True)
     """
 
-    def __init__(self, data: Any, requires_grad: bool = True) -> None:
-        source = data if isinstance(data, Tensor) else tensor(data)
-        super().__init__(source.detach())
-        if requires_grad:
-            self.requires_grad_(True)
+    def __new__(cls, data: Any, requires_grad: bool = True) -> Parameter:
+        return super().__new__(cls, data, requires_grad=requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

@@ -65,7 +65,7 @@ def clip_grad_norm_(
     norm = _total_norm(grads, order)
     if error_if_nonfinite and not math.isfinite(norm):
         raise ValueError(f"clip_grad_norm_: the norm of the gradients is {norm}")
-    factor = min(1.0, max_norm / (norm + 1e-6)) if not math.isnan(norm) else norm
+    factor = norm if math.isnan(norm) else min(1.0, max_norm / (norm + 1e-6))
     if factor != 1:
         with no_grad():
             for grad in grads:
@@ -74,19 +74,12 @@ def clip_grad_norm_(
 
 
 def _total_norm(grads: list[Tensor], order: float) -> float:
-    if not grads:
-        return 0.0
     with no_grad():
-        if order == 2:
-            return float(_core.clip_grad_norm(grads, math.inf, 1e-6))  # scales nothing
         if math.isinf(order):
             largest = [array.max(array.abs(grad)).item() for grad in grads if grad.size]
-            nans = [value for value in largest if math.isnan(value)]
-            return float((nans or sorted(largest) or [0.0])[-1])
-        total = math.fsum(
-            float(array.sum(array.pow(array.abs(grad), order)).item()) for grad in grads
-        )
-        return float(total ** (1 / order))
+            return float(next(filter(math.isnan, largest), max(largest, default=0.0)))
+        powers = [grad * grad if order == 2 else array.abs(grad) ** order for grad in grads]
+        return float(sum(array.sum(power).item() for power in powers) ** (1 / order))
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: F403
 """Learning rate schedules, named as in PyTorch."""
 
 from lepton.optim.lr_scheduler.base import *

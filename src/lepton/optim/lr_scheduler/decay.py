@@ -186,6 +186,6 @@ class LambdaLR(LRScheduler):
 
     def _closed_form(self) -> list[float]:
         return [
-            base * function(self.last_epoch)
+            base * check_number("LambdaLR", "lr_lambda's result", function(self.last_epoch))
             for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)
         ]
