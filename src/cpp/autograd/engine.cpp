@@ -13,8 +13,13 @@
 namespace lepton {
 namespace {
 
-// dst += src; dst is dense memory nobody else reads.
+// dst += src; dst is memory nobody else reads.
 void add_into(const Tensor& dst, const Tensor& src) {
+  if (!dst.is_dense()) {
+    const Tensor total = clone(dst);
+    add_into(total, src);
+    return copy_into(dst, total);
+  }
   Tensor laid = src;
   if (src.strides() != dst.strides()) {
     laid = empty_like(dst);
