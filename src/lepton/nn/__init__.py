@@ -17,3 +17,4 @@ from lepton.nn.normalization import *
 from lepton.nn.parameter import *
 from lepton.nn.pooling import *
 from lepton.nn.shape import *
+from lepton.nn.state import *

@@ -10,6 +10,7 @@ from lepton import array
 from lepton._check import check_choice, check_int, check_number
 from lepton._core.functional import *  # noqa: F403
 from lepton.array import Tensor, int64
+from lepton.array import tanh as tanh
 
 
 def normalize(

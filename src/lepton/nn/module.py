@@ -5,22 +5,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from lepton.array import Tensor, asarray, no_grad
+from lepton.array import Tensor, no_grad
+from lepton.nn.failure import name_layer
 from lepton.nn.parameter import Parameter
+from lepton.nn.state import IncompatibleKeys, match_state
 from lepton.nn.summary import Summary, summarize
 
-__all__ = ["IncompatibleKeys", "Module"]
+__all__ = ["Module"]
 
 Self = TypeVar("Self", bound="Module")
-
-
-class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` found different; both lists are empty when all fits."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
 
 
 class Module:
@@ -72,7 +67,7 @@ class Module:
         try:
             result: Tensor = self.forward(*args, **kwargs)
         except Exception as error:
-            _name_layer(error, self)
+            name_layer(error, self)
             raise
         return result
 
@@ -271,37 +266,12 @@ class Module:
         ValueError
             One sentence with all missing, unexpected and misshapen names.
         """
-        owner = type(self).__name__
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(
-                f"{owner}: load_state_dict expects a mapping of names to tensors, "
-                f"got {type(state_dict).__name__}"
-            )
         own = self.state_dict()
-        missing = [name for name in own if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in own]
-        values = {
-            name: _as_array(owner, name, state_dict[name]) for name in own if name in state_dict
-        }
-        misshapen = [
-            f"{name!r} (expects {list(own[name].shape)}, got {list(value.shape)})"
-            for name, value in values.items()
-            if value.shape != own[name].shape
-        ]
-        problems = [f"misshapen {', '.join(misshapen)}"] * bool(misshapen)
-        if strict:
-            problems = (
-                [f"missing {', '.join(map(repr, missing))}"] * bool(missing)
-                + [f"unexpected {', '.join(map(repr, unexpected))}"] * bool(unexpected)
-                + problems
-            )
-        if problems:
-            raise ValueError(f"{owner}: the state dict does not fit: {'; '.join(problems)}")
-        converted = {name: value.astype(own[name].dtype) for name, value in values.items()}
+        values, keys = match_state(type(self).__name__, own, state_dict, strict)
         with no_grad():
-            for name, value in converted.items():
+            for name, value in values.items():
                 own[name].copy_(value)
-        return IncompatibleKeys(missing, unexpected)
+        return keys
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode (dropout drops, batch norm uses the batch) here and below."""
@@ -408,41 +378,3 @@ def _named_tensors(
                 continue
             seen.add(id(value))
             yield _join(path, name), value
-
-
-def _as_array(owner: str, name: str, value: Any) -> Tensor:
-    if isinstance(value, Tensor):
-        return value.detach()
-    if not hasattr(value, "__array__"):
-        raise TypeError(
-            f"{owner}: load_state_dict expects a Tensor or an array for {name!r}, "
-            f"got {type(value).__name__}"
-        )
-    return asarray(value)
-
-
-class _Failure(NamedTuple):
-    """Where an error came from: kept on the exception while it rises through the modules."""
-
-    message: str  # as it was raised
-    layer: str  # class name of the module whose forward raised
-    path: str  # of that module, seen from `seen_from`
-    seen_from: Module
-
-
-def _name_layer(error: Exception, module: Module) -> None:
-    """Put the failing layer's path, seen from `module`, before the message of `error`."""
-    if len(error.args) != 1 or not isinstance(error.args[0], str) or isinstance(error, KeyError):
-        return
-    failure: _Failure | None = getattr(error, "_lepton_failure", None)
-    if failure is None:
-        failure = _Failure(error.args[0], type(module).__name__, "", module)
-    else:
-        below = failure.seen_from
-        name = next((name for name, child in module.named_modules() if child is below), "")
-        path = _join(name, failure.path) if name and failure.path else name or failure.path
-        failure = failure._replace(path=path, seen_from=module)
-        if path:
-            layer = "" if failure.message.startswith(f"{failure.layer}:") else f"{failure.layer}: "
-            error.args = (f"{path}: {layer}{failure.message}",)
-    error._lepton_failure = failure  # type: ignore[attr-defined]
