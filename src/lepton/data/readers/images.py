@@ -118,7 +118,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         return Image.fromarray(high)
     if image.mode in ("I", "F"):
         raise ValueError(f"mode {image.mode} (32 bits a pixel) has no fixed range of values")
-    if image.has_transparency_data:
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image

@@ -110,7 +110,7 @@ class RandomCrop(_Sized):
         generator = given_or_new(generator)
         top = generator.integers(0, images.shape[1] - height + 1, images.shape[0])
         left = generator.integers(0, images.shape[2] - width + 1, images.shape[0])
-        windows = sliding_window_view(images, (height, width), axis=(1, 2))  # type: ignore[call-overload]
+        windows = sliding_window_view(images, (height, width), axis=(1, 2))
         cut: Images = windows[np.arange(images.shape[0]), top, left]
         return cut if cut.ndim == 3 else np.moveaxis(cut, 1, 3)
 
@@ -166,9 +166,10 @@ class Resize(_Sized):
         if high == 0 or wide == 0:
             raise ValueError(f"Resize: images have no pixels, got {list(images.shape)}")
         rows, columns = _triangle_weights(high, height), _triangle_weights(wide, width)
-        result = images.astype(np.float32).reshape(count, high, -1)
-        result = (rows @ result).reshape(count, height, wide, -1)
-        result = (columns @ result).reshape(count, height, width, *channels)
+        depth = channels[0] if channels else 1
+        result: Images = rows @ images.astype(np.float32).reshape(count, high, wide * depth)
+        result = columns @ result.reshape(count, height, wide, depth)
+        result = result.reshape(count, height, width, *channels)
         if images.dtype == np.uint8:
             return np.clip(np.rint(result), 0, 255).astype(np.uint8)
         return result.astype(images.dtype, copy=False)
