@@ -66,8 +66,8 @@ static void copy_matrix(int64_t rows, int64_t columns, const T* source, int64_t 
   if (source_row == 1) {
     whole_rows = rows / n * n;
     whole_columns = columns / n * n;
-    for (int64_t i = 0; i < whole_rows; i += n)
-      for (int64_t j = 0; j < whole_columns; j += n)
+    for (int64_t j = 0; j < whole_columns; j += n)
+      for (int64_t i = 0; i < whole_rows; i += n)
         transpose_block<T>(source + i + j * source_column, source_column,
                            target + i * target_row + j, target_row);
   }
