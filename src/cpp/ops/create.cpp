@@ -30,21 +30,70 @@ DType floating(const char* op, std::optional<DType> dtype) {
 
 }  // namespace
 
-Tensor full_of(const Shape& shape, const Scalar& value, std::optional<DType> dtype) {
-  const DType type = dtype.value_or(default_type(value));
+Tensor empty_of(const Shape& shape, std::optional<DType> dtype) {
+  return empty(shape, dtype.value_or(kDefaultFloat));
+}
+
+namespace {
+
+// Writes one value everywhere; op names who asked.
+Tensor fill(const char* op, const Tensor& y, const Scalar& value) {
+  const DType type = y.dtype();
+  check<TypeError>(value.kind != Scalar::Kind::kFloat || is_floating(type), op, ": a float does not fit into ", type);
   if (value.kind == Scalar::Kind::kInteger && is_integral(type)) {
-    Tensor y = empty(shape, type);
     dispatch(type, [&]<class T>() {
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-        check<ValueError>(std::in_range<T>(value.integer), "full: ", value.integer, " does not fit into ", type);
+        check<ValueError>(std::in_range<T>(value.integer), op, ": ", value.integer, " does not fit into ", type);
         std::fill_n(y.data<T>(), y.numel(), static_cast<T>(value.integer));
       }
     });
     return y;
   }
-  check<TypeError>(value.kind != Scalar::Kind::kFloat || is_floating(type), "full: a float does not fit into ", type);
-  return full(shape, as_double(value), type);
+  copy_into(y, scalar(as_double(value), type));
+  return y;
 }
+
+}  // namespace
+
+Tensor full_of(const Shape& shape, const Scalar& value, std::optional<DType> dtype) {
+  return fill("full", empty(shape, dtype.value_or(default_type(value))), value);
+}
+Tensor empty_as(const Tensor& x, std::optional<DType> dtype) { return empty_like(x, dtype.value_or(x.dtype())); }
+Tensor full_as(const Tensor& x, const Scalar& value, std::optional<DType> dtype) {
+  return fill("full_like", empty_as(x, dtype), value);
+}
+Tensor zeros_as(const Tensor& x, std::optional<DType> dtype) {
+  return fill("zeros_like", empty_as(x, dtype), {Scalar::Kind::kInteger, 0, 0});
+}
+Tensor ones_as(const Tensor& x, std::optional<DType> dtype) {
+  return fill("ones_like", empty_as(x, dtype), {Scalar::Kind::kInteger, 0, 1});
+}
+
+namespace {
+
+// Integers are counted exactly: a double holds them only up to 2^53.
+Tensor arange_integers(int64_t start, int64_t stop, int64_t step, DType type) {
+  using Wide = __int128;
+  const Wide span = step > 0 ? Wide(stop) - start : Wide(start) - stop;
+  const Wide stride = step > 0 ? Wide(step) : -Wide(step);
+  const Wide n = span > 0 ? (span + stride - 1) / stride : 0;
+  check<ValueError>(n < Wide(1) << 50, "arange: from ", start, " to ", stop, " in steps of ", step,
+                    " has too many elements");
+  Tensor y = empty({static_cast<int64_t>(n)}, type);
+  dispatch(type, [&]<class T>() {
+    const auto at = [&](Wide i) { return static_cast<int64_t>(start + i * step); };
+    if constexpr (std::is_integral_v<T>) {
+      using Range = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+      check<ValueError>(n == 0 || (std::in_range<Range>(at(0)) && std::in_range<Range>(at(n - 1))),
+                        "arange: values from ", start, " to ", stop, " do not fit into ", type);
+    }
+    T* p = y.data<T>();
+    for (int64_t i = 0; i < y.numel(); ++i) p[i] = static_cast<T>(at(i));
+  });
+  return y;
+}
+
+}  // namespace
 
 Tensor arange(const Scalar& first, std::optional<Scalar> last, const Scalar& step,
               std::optional<DType> dtype) {
@@ -56,14 +105,15 @@ Tensor arange(const Scalar& first, std::optional<Scalar> last, const Scalar& ste
   const bool integral = start.kind != Scalar::Kind::kFloat && stop.kind != Scalar::Kind::kFloat &&
                         step.kind != Scalar::Kind::kFloat;
   const DType type = dtype.value_or(integral ? DType::kInt64 : kDefaultFloat);
+  check<TypeError>(type != DType::kBool, "arange: dtype expects a number type, got bool");
+  if (integral) return arange_integers(start.integer, stop.integer, step.integer, type);
+  check<TypeError>(is_floating(type), "arange: float bounds or steps do not fit into ", type);
   const double n = std::ceil((b - a) / s);
   check<ValueError>(n < 1e15, "arange: ", n, " elements are too many");
   Tensor y = empty({std::max<int64_t>(0, static_cast<int64_t>(n))}, type);
-  dispatch(type, [&]<class T>() {
+  dispatch_floating("arange", type, [&]<class T>() {
     T* p = y.data<T>();
-    for (int64_t i = 0; i < y.numel(); ++i)
-      p[i] = integral ? static_cast<T>(start.integer + i * step.integer)
-                      : static_cast<T>(a + static_cast<double>(i) * s);
+    for (int64_t i = 0; i < y.numel(); ++i) p[i] = static_cast<T>(a + static_cast<double>(i) * s);
   });
   return y;
 }
@@ -71,9 +121,10 @@ Tensor arange(const Scalar& first, std::optional<Scalar> last, const Scalar& ste
 Tensor linspace(double start, double stop, int64_t num, std::optional<DType> dtype, bool endpoint) {
   check<ValueError>(num >= 0, "linspace: num expects at least 0, got ", num);
   const DType type = dtype.value_or(kDefaultFloat);
+  check<TypeError>(is_floating(type), "linspace: dtype expects float32 or float64, got ", type);
   Tensor y = empty({num}, type);
   const double steps = static_cast<double>(endpoint ? num - 1 : num);
-  dispatch(type, [&]<class T>() {
+  dispatch_floating("linspace", type, [&]<class T>() {
     T* p = y.data<T>();
     for (int64_t i = 0; i < num; ++i) {
       const double t = steps > 0 ? static_cast<double>(i) / steps : 0;
@@ -87,6 +138,7 @@ Tensor eye(int64_t rows, std::optional<int64_t> columns, int64_t k, std::optiona
   const int64_t cols = columns.value_or(rows);
   check<ValueError>(rows >= 0 && cols >= 0, "eye: expects lengths of at least 0, got ", rows, " and ", cols);
   Tensor y = zeros({rows, cols}, dtype.value_or(kDefaultFloat));
+  if (k >= cols || k <= -rows) return y;
   dispatch(y.dtype(), [&]<class T>() {
     for (int64_t i = std::max<int64_t>(0, -k); i < rows && i + k < cols; ++i) y.data<T>()[i * cols + i + k] = T(1);
   });

@@ -16,7 +16,8 @@ struct Plan {
   Tensor view;
   std::vector<int64_t> axes;    // of the view, indexed by arrays
   std::vector<Tensor> arrays;   // int64, one per entry of axes
-  bool adjacent = true;         // the arrays stand side by side in the expression
+  bool adjacent = true;         // the arrays (and integers beside them) stand side by side
+  size_t first = 0;             // axes of the view before the first of them
 };
 
 struct AxisSlice {
@@ -51,6 +52,7 @@ class Planner {
     check<IndexError>(ellipses <= 1, "getitem: only one ellipsis is allowed");
     check<IndexError>(axes <= x.ndim(), "getitem: too many indices, ", axes, " for shape ", x.shape());
     rest_ = x.ndim() - axes;
+    for (const IndexItem& item : index) arrays_ |= std::holds_alternative<Tensor>(item);
     for (const IndexItem& item : index) std::visit([&](const auto& i) { visit(i); }, item);
     while (axis_ < x.ndim()) keep();
     plan_.view = x.view(shape_, strides_, offset_);
@@ -64,13 +66,20 @@ class Planner {
     strides_.push_back(x_.strides()[axis_++]);
     gap();
   }
-  void gap() { after_array_ = after_array_ || !plan_.arrays.empty(); }
+  void gap() { gap_ |= advanced_; }
+  // Beside arrays, NumPy counts integers as arrays when it decides where the indexed axes go.
+  void advanced() {
+    if (!advanced_) plan_.first = shape_.size();
+    if (gap_) plan_.adjacent = false;
+    advanced_ = true;
+  }
 
   void visit(int64_t i) {
     const int64_t n = length();
     check<IndexError>(i >= -n && i < n, "getitem: index ", i, " is out of bounds for axis ", axis_,
                       " with length ", n);
     offset_ += (i < 0 ? i + n : i) * x_.strides()[axis_++];
+    if (arrays_) advanced();
   }
   void visit(const Slice& s) {
     const AxisSlice cut = clip_slice(s, length());
@@ -90,6 +99,7 @@ class Planner {
     gap();
   }
   void visit(const Tensor& t) {
+    advanced();
     if (t.dtype() == DType::kBool) {
       for (size_t k = 0; k < t.ndim(); ++k)
         check<IndexError>(t.shape()[k] == x_.shape()[axis_ + k], "getitem: boolean index of shape ", t.shape(),
@@ -122,7 +132,6 @@ class Planner {
     add_array(static_cast<int64_t>(shape_.size()) - 1, i);
   }
   void add_array(int64_t axis, const Tensor& i) {
-    if (after_array_) plan_.adjacent = false;
     plan_.axes.push_back(axis);
     plan_.arrays.push_back(i);
   }
@@ -133,7 +142,9 @@ class Planner {
   Strides strides_;
   int64_t offset_;
   size_t axis_ = 0, rest_ = 0;
-  bool after_array_ = false;
+  bool arrays_ = false;    // an array takes part
+  bool advanced_ = false;  // an array, or an integer beside one, has been seen
+  bool gap_ = false;       // something else has been seen after it
 };
 
 // The offsets (in elements, into the view) that broadcast index arrays stand for, and the result's shape.
@@ -158,7 +169,7 @@ Gather make_gather(const Plan& plan) {
   size_t before = 0;
   for (size_t i = 0; i < plan.view.ndim(); ++i) {
     if (std::find(plan.axes.begin(), plan.axes.end(), static_cast<int64_t>(i)) != plan.axes.end()) continue;
-    if (plan.adjacent && static_cast<int64_t>(i) < plan.axes[0]) ++before;
+    if (plan.adjacent && i < plan.first) ++before;
     g.rest.push_back(plan.view.shape()[i]);
     g.rest_strides.push_back(plan.view.strides()[i]);
   }

@@ -137,10 +137,14 @@ Tensor squeeze(const Tensor& x, const Dims& axis) {
   return reshape(x, shape);
 }
 
-Tensor expand_dims(const Tensor& x, int64_t axis) {
-  const int64_t a = normalize_axis("expand_dims", axis, x.ndim() + 1);
-  Shape shape = x.shape();
-  shape.insert(a, 1);
+Tensor expand_dims(const Tensor& x, const Dims& axis) {
+  const size_t n = x.ndim() + axis.size();
+  const Dims axes = normalize_axes("expand_dims", axis, n);
+  Shape shape;
+  for (size_t i = 0, k = 0; i < n; ++i) {
+    const bool named = std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) != axes.end();
+    shape.push_back(named ? 1 : x.shape()[k++]);
+  }
   return reshape(x, shape);
 }
 

@@ -11,7 +11,8 @@ Tensor permute_dims(const Tensor& x, const Dims& axes);
 Tensor matrix_transpose(const Tensor& x);
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 Tensor squeeze(const Tensor& x, const Dims& axis);
-Tensor expand_dims(const Tensor& x, int64_t axis);
+Tensor expand_dims(const Tensor& x, const Dims& axis);
+inline Tensor expand_dims(const Tensor& x, int64_t axis) { return expand_dims(x, Dims{axis}); }
 Tensor flip(const Tensor& x, const std::optional<Dims>& axis = {});
 /// Elements start, start + step, ... (length of them) of one axis; step may be negative.
 Tensor slice(const Tensor& x, int64_t axis, int64_t start, int64_t length, int64_t step);
@@ -48,9 +49,13 @@ void visit_view_ops(Visit&& op) {
             .formula = "squeeze(x, axis=axis)", .samples = "randn(2, 1, 3, 1), axis=(1, -1)", .onnx = "Squeeze"},
      &squeeze);
   op(OpInfo{.name = "expand_dims", .signature = "x, /, axis",
-            .doc = "With a new axis of length 1 at the position; a view.",
-            .formula = "expand_dims(x, axis=axis)", .samples = "randn(2, 3), axis=-1", .onnx = "Unsqueeze"},
-     &expand_dims);
+            .doc = "With new axes of length 1 at these positions of the result; a view.",
+            .formula = "expand_dims(x, axis=axis)", .samples = "randn(2, 3), axis=-1; randn(2, 3), axis=(0, 2)",
+            .onnx = "Unsqueeze"},
+     static_cast<Tensor (*)(const Tensor&, const Dims&)>(&expand_dims));
+  op(OpInfo{.name = "astype", .signature = "x, dtype, /, *, copy=True, device=None",
+            .doc = "Converted to another dtype; with copy=False x itself where it has that dtype already."},
+     &astype);
   op(OpInfo{.name = "flip", .signature = "x, /, *, axis=None",
             .doc = "Elements in reverse order along axes (all for None); a view.",
             .formula = "flip(x, axis=axis)", .samples = "randn(2, 3); randn(2, 3), axis=(1,)"}, &flip);

@@ -4,6 +4,7 @@
 
 #include <pybind11/eval.h>
 
+#include <algorithm>
 #include <array>
 #include <sstream>
 
@@ -11,8 +12,8 @@ namespace lepton::python {
 namespace {
 
 // Two words for one idea: PyTorch's beside NumPy's.
-constexpr std::array<std::array<const char*, 2>, 4> kAliases = {
-    {{"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}}};
+constexpr std::array<std::array<const char*, 2>, 5> kAliases = {
+    {{"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}, {"ddof", "correction"}}};
 
 std::string strip(const std::string& text) {
   const size_t a = text.find_first_not_of(' '), b = text.find_last_not_of(' ');
@@ -61,6 +62,15 @@ Signature::Signature(const char* op, const char* text) : op_(op) {
                              : py::eval(fallback_texts_.back(), scope).release().ptr());
     if (!keyword_only) positional_ = names_.size();
   }
+  device_ = static_cast<size_t>(std::find(names_.begin(), names_.end(), "device") - names_.begin());
+}
+
+void Signature::check_device(PyObject* const* values) const {
+  if (device_ == size() || values[device_] == Py_None) return;
+  PyObject* device = values[device_];
+  if (!PyUnicode_Check(device)) raise_type(op_, "device", "'cpu' or None", device);
+  const char* text = PyUnicode_AsUTF8(device);
+  check<ValueError>(text && std::string(text) == "cpu", op_, ": device expects 'cpu', got '", text ? text : "?", "'");
 }
 
 bool Signature::fail(const std::string& message) const {
@@ -92,6 +102,8 @@ bool Signature::bind(PyObject* const* args, size_t nargs, PyObject* names, bool 
     PyObject* keyword = PyTuple_GET_ITEM(names, k);
     const size_t i = find(keyword);
     const std::string text = PyUnicode_AsUTF8(keyword);
+    // NumPy's functions call methods of the same name with these, as in np.sum(tensor).
+    if (i == size() && method && args[nargs + k] == Py_None && (text == "out" || text == "dtype")) continue;
     if (i == size() || (i < positional_only_ && !method)) {
       std::string expected;
       for (const auto& n : names_) expected += (expected.empty() ? "" : ", ") + n;
@@ -261,6 +273,7 @@ PyObject* trampoline(PyObject* self, PyObject* const* args, Py_ssize_t nargs, Py
       nargs = 2;
     }
     if (!op->signature.bind(args, static_cast<size_t>(nargs), names, method, values)) return nullptr;
+    op->signature.check_device(values);
     return op->call(values);
   } catch (...) {
     set_python_error();

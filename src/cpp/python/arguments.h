@@ -22,6 +22,10 @@ class Signature {
   const std::string& fallback(size_t i) const { return fallback_texts_[i]; }
   size_t positional_only() const { return positional_only_; }
   size_t positional() const { return positional_; }
+  /// Place of the argument `device`; size() if there is none.
+  size_t device() const { return device_; }
+  /// Raises unless the argument `device`, if there is one, is None or "cpu".
+  void check_device(PyObject* const* values) const;
 
   /// Sorts the arguments of a vectorcall into values (borrowed); defaults fill the gaps. A method takes
   /// keyword-only arguments by position too. False with a Python error set when they do not fit.
@@ -34,7 +38,7 @@ class Signature {
   const char* op_;
   std::vector<std::string> names_, fallback_texts_;
   std::vector<PyObject*> interned_, fallbacks_;
-  size_t positional_only_ = 0, positional_ = 0;
+  size_t positional_only_ = 0, positional_ = 0, device_ = 0;
 };
 
 /// Raises TypeError "op: parameter expects <expected>, got <type>".
@@ -139,15 +143,21 @@ class FunctionOp final : public BoundOp {
     return invoke(values, std::index_sequence_for<Args...>{});
   }
   std::vector<std::string> parameter_types() const override {
-    return {stub_of<std::decay_t<Args>>()...};
+    std::vector<std::string> types{stub_of<std::decay_t<Args>>()...};
+    if (signature.device() < signature.size())
+      types.insert(types.begin() + static_cast<std::ptrdiff_t>(signature.device()), "str | None");
+    return types;
   }
   std::string result_type() const override { return result_stub<R>(); }
 
  private:
+  // The C++ function knows no device: its later arguments stand one place further in the signature.
+  size_t place(size_t i) const { return i + (i >= signature.device()); }
+
   template <size_t... I>
   PyObject* invoke(PyObject* const* values, std::index_sequence<I...>) const {
     const std::tuple<std::decay_t<Args>...> args{Argument<std::decay_t<Args>>::from(
-        info.name, signature.parameter(I).c_str(), values[I])...};
+        info.name, signature.parameter(place(I)).c_str(), values[place(I)])...};
     const auto run = [&]() -> R { return function_(std::get<I>(args)...); };
     if ((weight(std::get<I>(args)) + ... + 0) < kReleaseThreshold) return finish(run);
     if constexpr (std::is_void_v<R>) {

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <pybind11/stl.h>
 
+#include <unordered_set>
+
 #include "autograd/engine.h"
 #include "autograd/node.h"
 #include "ops/elementwise.h"
@@ -22,26 +24,43 @@ void backward_from(const Tensor& y, const std::optional<Tensor>& gradient, bool 
   backward(y, gradient.value_or(Tensor()), retain_graph);
 }
 
-// Ties y to inputs by a Python function dy -> tuple of gradients (None where there is none).
+// The gradient a Python function returned for one input, checked: the engine adds it up unseen.
+Tensor check_gradient(const char* op, size_t i, const py::handle& value, const Shape& shape, DType dtype) {
+  const Tensor dx = Argument<Tensor>::from(op, "gradient", value.ptr()).detach();
+  check<ValueError>(dx.shape() == shape, op, ": the gradient of input ", i, " expects shape ", shape, ", got ",
+                    dx.shape());
+  return cast(dx, dtype);
+}
+
+// Ties y to inputs by a Python function dy -> tuple of gradients (None where there is none). The function
+// may rely on `saved` being as they are now.
 Tensor record_function(const std::string& op, const std::vector<Tensor>& inputs, const Tensor& y,
-                       const py::function& vjp) {
+                       const py::function& vjp, const std::vector<Tensor>& saved) {
   // The name outlives every node that points to it.
-  static py::dict names;
-  const py::str key(op);
-  if (!names.contains(key)) names[key] = py::capsule(strdup(op.c_str()));
-  const char* name = py::reinterpret_borrow<py::capsule>(names[key]).get_pointer<char>();
+  static auto* names = new std::unordered_set<std::string>;
+  const char* name = names->insert(op).first->c_str();
   Recorder tape(name, inputs);
-  if (!tape) return y;
+  if (!tape || !is_floating(y.dtype())) return y;
   const std::shared_ptr<py::function> function(new py::function(vjp), [](py::function* f) {
     const py::gil_scoped_acquire lock;
     delete f;
   });
-  tape.joint([function, name](const Tensor& dy, Gradients& dx) {
+  std::vector<std::pair<Shape, DType>> kinds;
+  for (const Tensor& x : inputs) kinds.emplace_back(x.shape(), x.dtype());
+  auto kept = std::make_shared<std::vector<Saved>>();
+  for (const Tensor& x : saved) kept->push_back(tape.save(x));
+  tape.joint([function, name, kinds, kept](const Tensor& dy, Gradients& dx) {
+    for (const Saved& x : *kept) x.get();
     const py::gil_scoped_acquire lock;
-    const py::tuple results = (*function)(dy);
-    for (size_t i = 0; i < results.size(); ++i)
-      if (!results[i].is_none() && dx.needs(i))
-        dx[i] = Argument<Tensor>::from(name, "gradient", py::object(results[i]).ptr()).detach();
+    const py::object result = (*function)(dy);
+    check<TypeError>(py::isinstance<py::tuple>(result), name, ": vjp expects to return a tuple of gradients, got ",
+                     Py_TYPE(result.ptr())->tp_name);
+    const auto results = py::reinterpret_borrow<py::tuple>(result);
+    check<ValueError>(results.size() == kinds.size(), name, ": vjp expects to return ", kinds.size(),
+                      " gradients, got ", results.size());
+    for (size_t i = 0; i < kinds.size(); ++i)
+      if (!py::object(results[i]).is_none() && dx.needs(i))
+        dx[i] = check_gradient(name, i, py::object(results[i]), kinds[i].first, kinds[i].second);
   });
   return tape.output(y.detach());
 }
@@ -97,18 +116,12 @@ void bind_tensor(py::module_& module) {
   module.def("asarray", [](const py::object& object, const py::object& dtype, std::optional<bool> copy) {
     return to_tensor("asarray", object.ptr(), optional_dtype("asarray", dtype), copy);
   }, py::arg("obj"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("copy") = py::none());
-  module.def("astype", [](const Tensor& x, const py::object& dtype, bool copy) {
-    return astype(x, to_dtype("astype", dtype.ptr()), copy);
-  });
-  module.def("empty", [](const py::object& shape, const py::object& dtype) {
-    const Shape lengths = Argument<Dims>::from("empty", "shape", shape.ptr());
-    return empty(lengths, optional_dtype("empty", dtype).value_or(kDefaultFloat));
-  });
   module.def("promote_types", [](const py::object& a, const py::object& b) {
     return py::reinterpret_borrow<py::object>(
         dtype_object(promote(to_dtype("result_type", a.ptr()), to_dtype("result_type", b.ptr()))));
   });
-  module.def("record", record_function, py::arg("op"), py::arg("inputs"), py::arg("output"), py::arg("vjp"));
+  module.def("record", record_function, py::arg("op"), py::arg("inputs"), py::arg("output"), py::arg("vjp"),
+             py::arg("saved") = std::vector<Tensor>());
 }
 
 }  // namespace lepton::python

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "ops/view.h"
 #include "python/tensor_object.h"
 
 namespace lepton::python {
@@ -19,11 +20,10 @@ const std::array<PyObject*, kDTypes>& dtype_objects() {
   return objects;
 }
 
+// The dtype of these elements, whatever their byte order.
 std::optional<DType> match_dtype(const py::dtype& dtype) {
   const char kind = dtype.kind();
   const auto size = dtype.itemsize();
-  const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|' || dtype.byteorder() == '<';
-  if (!native) return std::nullopt;
   if (kind == 'b') return DType::kBool;
   if (kind == 'u' && size == 1) return DType::kUInt8;
   if (kind == 'i' && size == 4) return DType::kInt32;
@@ -33,9 +33,19 @@ std::optional<DType> match_dtype(const py::dtype& dtype) {
   return std::nullopt;
 }
 
-// Python numbers have no size of their own: floats become the default float32.
+// Python numbers have no size of their own: floats become the default float32. The first number of nested
+// sequences decides: an array or a NumPy number there keeps its dtype.
+bool is_python_number(PyObject* object) {
+  return PyFloat_CheckExact(object) || PyLong_Check(object);
+}
+bool has_python_numbers(PyObject* object, int depth = 0) {
+  if (depth > static_cast<int>(kMaxAxes) || !(PyList_Check(object) || PyTuple_Check(object)))
+    return is_python_number(object);
+  if (PySequence_Fast_GET_SIZE(object) == 0) return true;
+  return has_python_numbers(PySequence_Fast_GET_ITEM(object, 0), depth + 1);
+}
 bool is_python_data(PyObject* object) {
-  return PyFloat_Check(object) || PyLong_Check(object) || PyList_Check(object) || PyTuple_Check(object);
+  return is_python_number(object) || PyList_Check(object) || PyTuple_Check(object);
 }
 
 Tensor from_array(const char* op, const py::array& array) {
@@ -54,7 +64,9 @@ Tensor from_array(const char* op, const py::array& array) {
   });
 }
 
-bool divides(const py::array& array) {
+// Whether the elements can be read where they lie.
+bool shareable(const py::array& array) {
+  if (array.dtype().byteorder() == '>') return false;
   const auto size = array.itemsize();
   if (reinterpret_cast<uintptr_t>(array.data()) % static_cast<uintptr_t>(size)) return false;
   for (py::ssize_t i = 0; i < array.ndim(); ++i)
@@ -78,38 +90,57 @@ DType to_dtype(const char* op, PyObject* object) {
                    std::string(py::str(py::handle(object))));
 }
 
+namespace {
+
+Tensor convert_tensor(const char* op, const Tensor& x, std::optional<DType> dtype, std::optional<bool> copy) {
+  const DType type = dtype.value_or(x.dtype());
+  if (x.dtype() == type && copy != true) return x;
+  check<ValueError>(copy != false, op, ": converting ", x.dtype(), " to ", type, " needs a copy");
+  return astype(x, type);
+}
+
+// NumPy's view of object; TypeError with the cause where it has none.
+py::array to_array(const char* op, PyObject* object) {
+  try {
+    static const auto* asarray = new py::object(py::module_::import("numpy").attr("asarray"));
+    return (*asarray)(py::reinterpret_borrow<py::object>(object)).cast<py::array>();
+  } catch (py::error_already_set& e) {
+    if (!e.matches(PyExc_Exception)) throw;  // Ctrl-C is no statement about the object
+    const std::string cause = py::str(e.value());
+    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name, ": ", cause);
+  }
+}
+
+DType choose_dtype(const char* op, PyObject* object, const py::array& array, std::optional<DType> dtype) {
+  const py::dtype given = array.dtype();
+  const char kind = given.kind();
+  if (kind != 'b' && kind != 'i' && kind != 'u' && kind != 'f')
+    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name, " with elements of NumPy's dtype ",
+                     std::string(py::str(given)));
+  if (dtype) return *dtype;
+  const bool numbers = is_python_data(object) && has_python_numbers(object);
+  if (numbers && kind == 'f') return kDefaultFloat;
+  if (numbers && kind == 'i') return DType::kInt64;
+  if (kind == 'f' && array.itemsize() == 2) return DType::kFloat32;
+  if (const auto type = match_dtype(given)) return *type;
+  raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ", std::string(py::str(given)), "; name one as dtype");
+}
+
+}  // namespace
+
 Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype, std::optional<bool> copy) {
-  if (is_tensor(object)) {
-    const Tensor& x = unwrap(object);
-    const DType type = dtype.value_or(x.dtype());
-    if (x.dtype() != type)
-      check<ValueError>(copy != false, op, ": converting ", x.dtype(), " to ", type, " needs a copy");
-    if (x.dtype() == type && copy != true) return x;
-    return type == x.dtype() ? clone(x) : cast(x, type);
-  }
-  const bool python_data = is_python_data(object);
-  py::array array = py::array::ensure(py::reinterpret_borrow<py::object>(object));
-  if (!array) {
-    PyErr_Clear();
-    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name);
-  }
-  if (array.dtype().kind() == 'O' || array.dtype().kind() == 'U' || array.dtype().kind() == 'S')
-    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name,
-                     " with elements that are not numbers or lengths that differ");
-  std::optional<DType> type = dtype;
-  if (!type && python_data && array.dtype().kind() == 'f') type = kDefaultFloat;
-  if (!type && python_data && array.dtype().kind() == 'i') type = DType::kInt64;
-  if (!type) type = match_dtype(array.dtype());
-  if (!type && array.dtype().kind() == 'f' && array.itemsize() == 2) type = DType::kFloat32;
-  if (!type)
-    raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ", std::string(py::str(array.dtype())));
-  const bool same = match_dtype(array.dtype()) == type && divides(array);
-  check<ValueError>(copy != false || (same && !python_data), op, ": a tensor of ", *type, " from ",
+  if (is_tensor(object)) return convert_tensor(op, unwrap(object), dtype, copy);
+  py::array array = to_array(op, object);
+  const DType type = choose_dtype(op, object, array, dtype);
+  const bool fresh = is_python_data(object);
+  const bool same = match_dtype(array.dtype()) == type && shareable(array);
+  check<ValueError>(copy != false || (same && !fresh), op, ": a tensor of ", type, " from ",
                     Py_TYPE(object)->tp_name, " needs a copy");
-  if (!same)
-    array = array.attr("astype")(py::reinterpret_borrow<py::object>(dtype_object(*type)));
+  check<TypeError>(array.dtype().kind() != 'f' || is_floating(type) || type == DType::kBool || !fresh, op,
+                   ": floats do not fit into ", type);
+  if (!same) array = array.attr("astype")(py::reinterpret_borrow<py::object>(dtype_object(type)));
   const Tensor shared = from_array(op, array);
-  return same && !python_data && copy == true ? clone(shared) : shared;
+  return same && !fresh && copy == true ? clone(shared) : shared;
 }
 
 py::object to_numpy(const Tensor& x) {

@@ -2,22 +2,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/index.h"
 
+#include <algorithm>
+
 #include "python/arguments.h"
 
 namespace lepton::python {
 namespace {
 
+// Bounds beyond any length mean "to the end", as in Python.
+std::optional<int64_t> to_bound(const char* part, PyObject* object) {
+  if (object == Py_None) return std::nullopt;
+  constexpr int64_t kFar = int64_t{1} << 60;
+  if (PyLong_Check(object)) {
+    int overflow = 0;
+    const int64_t value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    return overflow ? overflow * kFar : std::clamp(value, -kFar, kFar);
+  }
+  return std::clamp(Argument<int64_t>::from("getitem", part, object), -kFar, kFar);
+}
+
 Slice to_slice(PyObject* object) {
   const auto* s = reinterpret_cast<PySliceObject*>(object);
-  using Optional = Argument<std::optional<int64_t>>;
-  Slice result{Optional::from("getitem", "slice start", s->start),
-               Optional::from("getitem", "slice stop", s->stop), 1};
-  result.step = Optional::from("getitem", "slice step", s->step).value_or(1);
-  return result;
+  return {to_bound("slice start", s->start), to_bound("slice stop", s->stop),
+          to_bound("slice step", s->step).value_or(1)};
 }
 
 Tensor to_array(PyObject* object) {
-  const Tensor t = to_tensor("getitem", object, std::nullopt, std::nullopt);
+  Tensor t;
+  try {
+    t = to_tensor("getitem", object, std::nullopt, std::nullopt);
+  } catch (const TypeError& e) {
+    raise<IndexError>(e.what());
+  }
   // An empty list has no type of its own: it selects nothing.
   return t.numel() == 0 && PyList_Check(object) ? cast(t, DType::kInt64) : t;
 }
@@ -66,6 +82,8 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
       check<TypeError>(!PyFloat_Check(value), "setitem: a float cannot be written into ", x.dtype());
     const Tensor source = number ? to_tensor("setitem", value, x.dtype(), std::nullopt)
                                  : to_tensor("setitem", value, std::nullopt, std::nullopt);
+    check<TypeError>(is_floating(x.dtype()) || !is_floating(source.dtype()), "setitem: ", source.dtype(),
+                     " values cannot be written into ", x.dtype(), "; convert them with astype");
     set_index(x, to_index(key), source);
     return 0;
   } catch (...) {

@@ -75,6 +75,9 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   return binary<isa::Pow>(a, b);
 }
 
+// Values may lose precision in place, never their kind.
+int kind(DType d) { return d == DType::kBool ? 0 : is_floating(d) ? 2 : 1; }
+
 // x op= y: the result takes x's memory and, where gradients are recorded, x's place in the tape.
 template <class Function>
 PyObject* in_place(PyObject* a, PyObject* b, const char* op, Function&& function) {
@@ -87,10 +90,12 @@ PyObject* in_place(PyObject* a, PyObject* b, const char* op, Function&& function
                       ": another tensor that records gradients shares this memory; write to a copy");
     heavy(x.numel(), [&] {
       // The gradient may need the old content, so a recorded op reads a copy.
-      const Tensor z = function(records ? Operand(copy(x)) : Operand(x.detach()), y);
-      check<TypeError>(z.dtype() == x.dtype(), op, ": a result of ", z.dtype(), " cannot be written into ", x.dtype());
+      Tensor z = function(records ? Operand(copy(x)) : Operand(x.detach()), y);
+      check<TypeError>(kind(z.dtype()) <= kind(x.dtype()), op, ": a result of ", z.dtype(), " cannot be written into ",
+                       x.dtype());
       check<ValueError>(z.shape() == x.shape(), op, ": a result of shape ", z.shape(),
                         " cannot be written into shape ", x.shape());
+      z = astype(z, x.dtype(), false);
       copy_into(x, z);
       written(x);
       if (records && z.requires_grad()) {
