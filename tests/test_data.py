@@ -380,7 +380,7 @@ def test_stop_iteration_in_a_dataset_does_not_end_the_epoch_silently(prefetch):
 
 
 def test_no_thread_is_left_behind():
-    loader = DataLoader(numbers(1000), 2, shuffle=True)
+    loader = DataLoader(Squares(1000), 2, shuffle=True)
     for _ in loader:
         break
     assert not prefetch_threads()
@@ -397,6 +397,21 @@ def test_no_thread_is_left_behind():
             raise KeyboardInterrupt
     gc.collect()
     assert not prefetch_threads()
+
+
+def test_a_thread_works_only_where_there_is_work(tmp_path):
+    mapped = np.memmap(tmp_path / "x", dtype=np.float32, mode="w+", shape=(100, 4))
+    double = {"transform": lambda x, generator: 2 * x}
+    for data, options, threads in (
+        (ArrayDataset(np.zeros((100, 4))), {}, 0),
+        (Subset(ArrayDataset(np.zeros((100, 4))), range(50)), {}, 0),
+        (ArrayDataset(np.zeros((100, 4))), double, 1),
+        (ArrayDataset(mapped[10:]), {}, 1),
+    ):
+        batches = iter(DataLoader(data, 8, shuffle=True, **options))
+        next(batches)
+        assert len(prefetch_threads()) == threads
+        del batches
 
 
 def test_prefetching_works_ahead_but_not_further_than_told():
@@ -477,10 +492,8 @@ def test_a_program_may_end_while_an_iteration_is_open():
     code = (
         SLOW
         + """
-kept = iter(DataLoader(ArrayDataset(np.zeros((1000, 4))), batch_size=1, shuffle=True, seed=0))
+kept = iter(DataLoader(Slow(), batch_size=1))
 next(kept)
-slow = iter(DataLoader(Slow(), batch_size=1))
-next(slow)
 """
     )
     done = run_python(code)
@@ -493,7 +506,8 @@ def test_a_forked_child_is_told_and_can_iterate_anew():
         SLOW
         + """
 import os, sys
-loader = DataLoader(ArrayDataset(np.arange(1000)), batch_size=10, shuffle=True, seed=0)
+double = {"transform": lambda x, generator: 2 * x}
+loader = DataLoader(ArrayDataset(np.arange(1000)), 10, shuffle=True, seed=0, **double)
 batches = iter(loader)
 next(batches)
 child = os.fork()

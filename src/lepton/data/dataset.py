@@ -98,10 +98,16 @@ class ArrayDataset(Dataset):
         if not arrays:
             raise ValueError("ArrayDataset: expected at least one array, got none")
         self.tensors = tuple(_as_tensor(i, array) for i, array in enumerate(arrays))
+        self._mapped = any(isinstance(array, np.memmap) for array in arrays)
         lengths = [tensor.shape[0] for tensor in self.tensors]
         if len(set(lengths)) != 1:
             raise ValueError(f"ArrayDataset: the arrays must have equal lengths, got {lengths}")
         self.transform = transform
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether a batch is a mere gather: no mapped files to read, no Python for each sample."""
+        return self.transform is None and not self._mapped
 
     def __len__(self) -> int:
         return int(self.tensors[0].shape[0])
