@@ -21,10 +21,16 @@ void bind_runtime(py::module_& m) {
   m.def("available_isas", &available_isas, "Instruction sets that are built and that this CPU has, best first.");
   m.def("set_isa", [](const std::string& name) {
     if (use_isa(name)) return;
-    std::string known;
-    for (const auto& isa : available_isas()) known += (known.empty() ? "" : ", ") + isa;
-    raise<ValueError>("set_isa: expects one of ", known, ", got ", name);
+    raise<ValueError>(unknown_isa("set_isa", name));
   }, py::arg("name"), "Switches to another instruction set.");
+
+  m.def("run_peak", [](int64_t steps) {
+    const auto& kernel = kernels().gemm->f32;
+    const int64_t chunks = 4 * num_threads();
+    const py::gil_scoped_release released;
+    parallel_for(0, chunks, 1, [&](int64_t, int64_t) { [[maybe_unused]] volatile float sink = kernel.peak(steps); });
+    return static_cast<double>(steps) * static_cast<double>(kernel.peak_flops * chunks);
+  }, py::arg("steps"), "Runs float32 multiply-adds out of registers on all threads and returns how many operations.");
 
   m.def("memory_stats", [] {
     const MemoryStats s = memory_stats();
