@@ -252,6 +252,13 @@ def test_transform_works_on_arrays_and_repeats(data, prefetch):
     assert first != second
 
 
+def test_a_tuple_of_one_stays_a_tuple_in_a_transform():
+    data = ArrayDataset(np.arange(4.0))
+    for transform in (None, lambda x, generator: x + 1):
+        (batch,) = next(iter(DataLoader(data, 4, transform=transform)))
+        assert batch.shape == (4,)
+
+
 def test_refusals_of_the_loader():
     with pytest.raises(ValueError, match="DataLoader: the dataset is empty"):
         DataLoader(ArrayDataset(np.zeros((0, 3))))
@@ -558,6 +565,8 @@ def test_load_says_what_there_is():
         datasets.load("nonsense")
     with pytest.raises(ValueError, match="'digits' has no option 'path'"):
         datasets.load("digits", path="x")
+    with pytest.raises(ValueError, match="'mnist' needs the option 'path'"):
+        datasets.load("mnist")
 
 
 def test_mean_and_std_are_those_of_the_pixels():

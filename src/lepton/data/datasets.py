@@ -149,7 +149,8 @@ def load(name: str, **options: Any) -> ImageData:
     Raises
     ------
     ValueError
-        If there is neither such a name nor such a folder, or the data set has no such option.
+        If there is neither such a name nor such a folder, the data set has no such option, or it
+        needs one that is not given.
 
     Examples
     --------
@@ -170,6 +171,9 @@ def load(name: str, **options: Any) -> ImageData:
         if option not in parameters:
             known = ", ".join(parameters) or "none"
             raise ValueError(f"load: {name!r} has no option {option!r} (options: {known})")
+    for option, parameter in parameters.items():
+        if parameter.default is parameter.empty and option not in options:
+            raise ValueError(f"load: {name!r} needs the option {option!r}")
     return function(**options)
 
 

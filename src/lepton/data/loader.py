@@ -46,7 +46,7 @@ class DataLoader:
         datasets gather their batch in one go, and other samples are stacked.
     transform
         Called as ``transform(*arrays, generator=generator)`` with the batch as NumPy arrays; what
-        it returns is the batch. The transforms of `lepton.vision` fit here. `generator` is a
+        it returns is the batch, a tuple if it was one before. The transforms of `lepton.vision` fit here. `generator` is a
         `numpy.random.Generator`. Do not write into the arrays: they may be the dataset's memory.
 
     Raises
@@ -227,6 +227,7 @@ class DataLoader:
             generator = batch_generator(seed, epoch, number)
             if isinstance(arrays, tuple):
                 batch = self.transform(*arrays, generator=generator)
+                batch = batch if isinstance(batch, tuple) else (batch,)
             else:
                 batch = self.transform(arrays, generator=generator)
         return map_arrays(batch, asarray)
