@@ -1,5 +1,6 @@
-// Matrix products against plain loops in double: tiles, packing, blocking, stacks, gradients,
-// threads. SPDX-License-Identifier: Apache-2.0
+// Matrix products against plain loops in double: tiles, packing, blocking, stacks, gradients, threads.
+// SPDX-License-Identifier: Apache-2.0
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -174,7 +175,8 @@ TEST_CASE("matmul broadcasts stacks and takes 1-d arguments") {
       {{3, 4}, {4, 5}},    {{4}, {4}},       {{4}, {4, 5}},       {{3, 4}, {4}},
       {{2, 3, 4}, {4, 5}}, {{2, 3, 4}, {4}}, {{4}, {2, 4, 5}},    {{2, 1, 3, 4}, {5, 4, 2}},
       {{0, 4}, {4, 5}},    {{3, 0}, {0, 5}}, {{0, 3, 4}, {4, 5}}, {{9, 3, 4}, {1, 4, 2}}};
-  for (const auto& [left, right] : cases) {
+  for (const auto& shapes : cases) {
+    const Shape &left = shapes.first, &right = shapes.second;
     INFO("shapes of ", left.size(), " and ", right.size(), " axes");
     Tensor x1 = random_tensor(generator, left), x2 = random_tensor(generator, right);
     set_requires_grad(x1, true);
