@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <stdexcept>
 
 namespace lepton {
 
@@ -39,12 +40,28 @@ constexpr Kernels kAvx512 = {"avx512", LEPTON_KERNEL_FAMILIES(LEPTON_ENTRY)};
 #undef LEPTON_NAMESPACE
 #endif
 
+#if defined(__x86_64__) && (!defined(__clang__) || __clang_major__ >= 18)
+bool has_v3() { return __builtin_cpu_supports("x86-64-v3"); }
+bool has_v4() { return __builtin_cpu_supports("x86-64-v4"); }
+#elif defined(__x86_64__)
+// Older Clang knows no levels; these features came to every CPU together with the rest of theirs.
+bool has_v3() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+bool has_v4() {
+  return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+#endif
+
 std::vector<const Kernels*> supported() {
   std::vector<const Kernels*> best_first;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) best_first.push_back(&kAvx512);
-  if (__builtin_cpu_supports("x86-64-v3")) best_first.push_back(&kAvx2);
+  if (has_v4()) best_first.push_back(&kAvx512);
+  if (has_v3()) best_first.push_back(&kAvx2);
 #endif
   best_first.push_back(&kBaseline);
   return best_first;
@@ -57,9 +74,11 @@ const Kernels* find(const std::string& name) {
 }
 
 const Kernels* initial() {
-  if (const char* wanted = std::getenv("LEPTON_ISA"))
-    if (const Kernels* k = find(wanted)) return k;
-  return supported().front();
+  const char* wanted = std::getenv("LEPTON_ISA");
+  if (!wanted || !*wanted) return supported().front();
+  const Kernels* k = find(wanted);
+  if (!k) throw std::runtime_error(unknown_isa("LEPTON_ISA", wanted));
+  return k;
 }
 
 std::atomic<const Kernels*>& current() {
@@ -70,6 +89,12 @@ std::atomic<const Kernels*>& current() {
 }  // namespace
 
 const Kernels& kernels() { return *current().load(std::memory_order_relaxed); }
+
+std::string unknown_isa(const std::string& what, const std::string& name) {
+  std::string known;
+  for (const std::string& isa : available_isas()) known += (known.empty() ? "" : ", ") + isa;
+  return what + ": expects one of " + known + " (what this CPU has), got " + name;
+}
 
 bool use_isa(const std::string& name) {
   const Kernels* k = find(name);

@@ -20,6 +20,9 @@ struct OpInfo {
   const char* formula = nullptr;    // NumPy expression over the arguments: the tests' reference
   const char* samples = nullptr;    // calls to test, "; " between them: "randn(2, 3), axis=1"
   const char* onnx = nullptr;       // ONNX operator of the same meaning
+  const char* constants = nullptr;  // parameters that take no gradient though the result depends on them
+  const char* writes = nullptr;     // parameters written in place; the formula gives them after the result
+  bool random = false;              // values come from the random state: no formula, but the seed repeats them
 };
 
 /// A Python number that takes the dtype of the tensors it meets.
@@ -41,6 +44,11 @@ struct Operand {
 /// An integer for both of two axes, or one for each.
 struct Pair {
   int64_t first = 0, second = 0;
+};
+
+/// The same, where each may be left open.
+struct MaybePair {
+  std::optional<int64_t> first, second;
 };
 
 /// The padding of a convolution: amounts, or "same" / "valid".

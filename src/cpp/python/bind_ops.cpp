@@ -74,6 +74,9 @@ py::dict describe(const BoundOp& op, const char* space) {
   entry["formula"] = op.info.formula ? py::object(py::str(op.info.formula)) : py::none();
   entry["samples"] = op.info.samples ? py::object(py::str(op.info.samples)) : py::none();
   entry["onnx"] = op.info.onnx ? py::object(py::str(op.info.onnx)) : py::none();
+  entry["constants"] = op.info.constants ? py::object(py::str(op.info.constants)) : py::none();
+  entry["writes"] = op.info.writes ? py::object(py::str(op.info.writes)) : py::none();
+  entry["random"] = op.info.random;
   py::list parameters;
   for (size_t i = 0; i < op.signature.size(); ++i)
     parameters.append(py::make_tuple(op.signature.parameter(i), op.parameter_types()[i], op.signature.fallback(i)));
@@ -141,6 +144,8 @@ void bind_ops(py::module_& module) {
   });
   visit_array_ops(array);
   visit_functional_ops(functional);
+  Binder core(module, "core", registry, false);
+  visit_step_ops(core);
   module.attr("registry") = registry;
 }
 
