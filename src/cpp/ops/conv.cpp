@@ -16,8 +16,8 @@ constexpr int64_t kLargest = int64_t{1} << 31;
 void check_pair(const char* what, Pair p, int64_t least) {
   check<ValueError>(
       p.first >= least && p.second >= least && p.first < kLargest && p.second < kLargest,
-      "conv2d: ", what, " expects numbers of at least ", least, ", got (", p.first, ", ", p.second,
-      ")");
+      "conv2d: ", what, " expects numbers from ", least, " to ", kLargest - 1, ", got (", p.first,
+      ", ", p.second, ")");
 }
 
 void check_tensors(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
