@@ -123,7 +123,6 @@ Tensor index_gradient(const IndexLoss& loss, const Tensor& x, const Tensor& log_
 // The loss of probabilities as targets: sums of -target * log_softmax(input), by composition.
 Tensor probability_loss(const Tensor& input, const Tensor& target, const Tensor& weight,
                         Reduction reduction, double smoothing) {
-  check<ValueError>(input.ndim() >= 1, kCrossEntropy, ": input expects an axis of classes, got shape []");
   const int64_t axis = input.ndim() == 1 ? 0 : 1, classes = input.shape()[axis];
   Tensor q = target;
   if (smoothing > 0)
@@ -183,7 +182,8 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const MaybeTenso
   const Reduction how = parse_reduction(kCrossEntropy, reduction);
   check<ValueError>(label_smoothing >= 0 && label_smoothing <= 1, kCrossEntropy,
                     ": label_smoothing expects a number from 0 to 1, got ", label_smoothing);
-  if (is_floating(target.dtype()) && target.shape() == input.shape() && is_floating(input.dtype()))
+  if (is_floating(target.dtype()) && target.shape() == input.shape() && is_floating(input.dtype()) &&
+      input.ndim() > 0)
     return probability_loss(input, target,
                             class_weights(kCrossEntropy, weight, input, input.shape()[input.ndim() > 1]),
                             how, label_smoothing);

@@ -13,19 +13,21 @@ inline Tensor dense(const Tensor& x) {
   return y;
 }
 
-/// Whether the elements of two dense tensors of one shape come in the same order of memory.
-inline bool same_layout(const Tensor& a, const Tensor& b) {
-  for (size_t i = 0; i < a.ndim(); ++i)
-    if (a.shape()[i] != 1 && a.strides()[i] != b.strides()[i]) return false;
+/// Whether the elements of dense x come in memory as these dense strides of its shape say.
+inline bool has_layout(const Tensor& x, const Strides& strides) {
+  for (size_t i = 0; i < x.ndim(); ++i)
+    if (x.shape()[i] != 1 && x.strides()[i] != strides[i]) return false;
   return true;
 }
 
-/// x itself if its elements lie as those of `like`, which is dense and has its shape, else such a copy.
-inline Tensor laid_out_as(const Tensor& x, const Tensor& like) {
-  if (same_layout(x, like)) return x;
-  Tensor y = empty_strided(like.shape(), like.strides(), x.dtype());
+/// x itself if its elements lie as these dense strides of its shape say, else such a copy.
+inline Tensor laid_out(const Tensor& x, const Strides& strides) {
+  if (has_layout(x, strides)) return x;
+  Tensor y = empty_strided(x.shape(), strides, x.dtype());
   copy_into(y, x);
   return y;
 }
+/// The same for the layout of a dense tensor of x's shape.
+inline Tensor laid_out_as(const Tensor& x, const Tensor& like) { return laid_out(x, like.strides()); }
 
 }  // namespace lepton

@@ -1,12 +1,20 @@
-// Every op of Lepton, family by family. Binding, stubs, documentation and tests walk these two lists.
+// Every op of Lepton, family by family. Binding, stubs, documentation and tests walk these lists.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "ops/activation.h"
 #include "ops/conv.h"
 #include "ops/create.h"
+#include "ops/dropout.h"
 #include "ops/elementwise.h"
+#include "ops/embedding.h"
 #include "ops/index.h"
+#include "ops/loss.h"
 #include "ops/matmul.h"
+#include "ops/norm.h"
+#include "ops/optimizer.h"
+#include "ops/pool.h"
 #include "ops/reduce.h"
+#include "ops/softmax.h"
 #include "ops/view.h"
 
 namespace lepton {
@@ -27,6 +35,19 @@ template <class Visit>
 void visit_functional_ops(Visit&& op) {
   visit_linear_ops(op);
   visit_conv_ops(op);
+  visit_activation_ops(op);
+  visit_softmax_ops(op);
+  visit_norm_ops(op);
+  visit_pool_ops(op);
+  visit_dropout_ops(op);
+  visit_embedding_ops(op);
+  visit_loss_ops(op);
+}
+
+/// Ops that write in place and record nothing: what optimisers call.
+template <class Visit>
+void visit_step_ops(Visit&& op) {
+  visit_optimizer_ops(op);
 }
 
 }  // namespace lepton

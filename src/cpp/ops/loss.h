@@ -33,6 +33,8 @@ void visit_class_loss_ops(Visit&& op) {
             .doc = "-log(softmax(input)[target]) of scores [N, C] or [N, C, d1, ...] and class indices [N] or "
                    "[N, d1, ...], or probabilities of the shape of input; a mean over indices is weighted. "
                    "IndexError for an index that is neither a class nor ignore_index.",
+            .formula = "class_loss(log_softmax(input, 0 if input.ndim == 1 else 1), target, weight, ignore_index, "
+                       "reduction, label_smoothing)",
             .samples = "randn(5, 4), randint(0, 4, (5,)); "
                        "randn(5, 4), randint(0, 4, (5,)), weight=rand(4), label_smoothing=0.1; "
                        "randn(2, 3, 4, 5), randint(0, 3, (2, 4, 5)), ignore_index=1; "
@@ -46,6 +48,7 @@ void visit_class_loss_ops(Visit&& op) {
             .doc = "-input[target] of log-probabilities [N, C] or [N, C, d1, ...] and class indices [N] or "
                    "[N, d1, ...]; the mean is weighted. "
                    "IndexError for an index that is neither a class nor ignore_index.",
+            .formula = "class_loss(input, target, weight, ignore_index, reduction)",
             .samples = "randn(5, 4), randint(0, 4, (5,)); "
                        "randn(2, 3, 4, 5), randint(0, 3, (2, 4, 5)), weight=rand(3), ignore_index=1; "
                        "randn(5, 4), randint(0, 4, (5,)), reduction='none'",

@@ -226,6 +226,18 @@ Pair Argument<Pair>::from(const char* op, const char* parameter, PyObject* objec
   return {dims[0], dims.back()};
 }
 
+MaybePair Argument<MaybePair>::from(const char* op, const char* parameter, PyObject* object) {
+  const auto one = [&](PyObject* item) -> std::optional<int64_t> {
+    if (item == Py_None) return std::nullopt;
+    return Argument<int64_t>::from(op, parameter, item);
+  };
+  if (!is_sequence(object)) return {one(object), one(object)};
+  const auto items = py::reinterpret_borrow<py::sequence>(object);
+  check<ValueError>(items.size() == 1 || items.size() == 2, op, ": ", parameter,
+                    " expects one or two ints or None, got ", items.size());
+  return {one(py::object(items[0]).ptr()), one(py::object(items[items.size() - 1]).ptr())};
+}
+
 Padding Argument<Padding>::from(const char* op, const char* parameter, PyObject* object) {
   if (PyUnicode_Check(object)) {
     const std::string mode = PyUnicode_AsUTF8(object);

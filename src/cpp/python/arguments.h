@@ -65,6 +65,7 @@ LEPTON_ARGUMENT(bool, "bool")
 LEPTON_ARGUMENT(std::string, "str")
 LEPTON_ARGUMENT(Dims, "int | Sequence[int]")
 LEPTON_ARGUMENT(Pair, "int | tuple[int, int]")
+LEPTON_ARGUMENT(MaybePair, "int | None | tuple[int | None, int | None]")
 LEPTON_ARGUMENT(Padding, "int | tuple[int, int] | str")
 LEPTON_ARGUMENT(DType, "DTypeLike")
 #undef LEPTON_ARGUMENT

@@ -1,0 +1,263 @@
+// Pooling over channels-last images; row-major input is as many images of one channel.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/pool.h"
+
+#include "autograd/node.h"
+#include "core/parallel.h"
+#include "ops/kernel_part.h"
+#include "ops/layout.h"
+#include "ops/view.h"
+
+namespace lepton {
+namespace {
+
+constexpr int64_t kTask = 1 << 14;  // elements of a window's input a thread takes at a time
+
+// The windows of one call along one axis, and how their taps step.
+struct Axis {
+  std::vector<PoolSpan> spans;
+  int64_t dilation = 1;
+  int64_t longest() const {
+    int64_t n = 0;
+    for (const PoolSpan& s : spans) n = std::max(n, s.count);
+    return n;
+  }
+};
+
+struct Window {
+  int64_t kernel, stride, padding, dilation;
+  bool ceil_mode, count_padding;
+};
+
+void check_window(const char* op, const char* axis, int64_t length, const Window& w) {
+  check<ValueError>(w.kernel > 0, op, ": kernel_size expects positive numbers, got ", w.kernel);
+  check<ValueError>(w.stride > 0, op, ": stride expects positive numbers, got ", w.stride);
+  check<ValueError>(w.dilation > 0, op, ": dilation expects positive numbers, got ", w.dilation);
+  check<ValueError>(w.padding >= 0 && w.padding <= w.kernel / 2, op,
+                    ": padding expects 0 to half of kernel_size ", w.kernel, ", got ", w.padding);
+  constexpr int64_t kLimit = int64_t{1} << 31;
+  check<ValueError>(w.kernel < kLimit && w.stride < kLimit && w.dilation < kLimit, op,
+                    ": kernel_size, stride and dilation expect numbers below 2**31");
+  check<ValueError>(length + 2 * w.padding >= w.dilation * (w.kernel - 1) + 1, op, ": the window of ",
+                    w.dilation * (w.kernel - 1) + 1, " does not fit into the ", axis, " of ", length,
+                    " with padding ", w.padding);
+}
+
+Axis sliding(const char* op, const char* name, int64_t length, const Window& w) {
+  check_window(op, name, length, w);
+  const int64_t room = length + 2 * w.padding - w.dilation * (w.kernel - 1) - 1;
+  int64_t outputs = (w.ceil_mode ? (room + w.stride - 1) / w.stride : room / w.stride) + 1;
+  // A window must start inside the image or the border before it.
+  if (w.ceil_mode && (outputs - 1) * w.stride >= length + w.padding) --outputs;
+  Axis axis;
+  axis.dilation = w.dilation;
+  axis.spans.reserve(static_cast<size_t>(outputs));
+  for (int64_t o = 0; o < outputs; ++o) {
+    const int64_t start = o * w.stride - w.padding;
+    const int64_t skipped = start < 0 ? (-start + w.dilation - 1) / w.dilation : 0;
+    const int64_t first = start + skipped * w.dilation;
+    const int64_t inside = first < length ? (length - first + w.dilation - 1) / w.dilation : 0;
+    const int64_t count = std::min(w.kernel - skipped, inside);
+    const int64_t padded = std::min(start + w.kernel, length + w.padding) - start;
+    axis.spans.push_back({first, count, w.count_padding ? padded : count});
+  }
+  return axis;
+}
+
+Axis adaptive(const char* op, int64_t length, std::optional<int64_t> wanted) {
+  const int64_t parts = wanted.value_or(length);
+  check<ValueError>(parts >= 0 && parts < (int64_t{1} << 31), op,
+                    ": output_size expects numbers of at least 0, got ", parts);
+  Axis axis;
+  for (int64_t i = 0; i < parts; ++i) {
+    const int64_t first = i * length / parts, end = ((i + 1) * length + parts - 1) / parts;
+    axis.spans.push_back({first, end - first, end - first});
+  }
+  return axis;
+}
+
+// Input as channels-last images: [images, H, W, channels] in memory, in the layout of x.
+struct Images {
+  Tensor x;
+  int64_t count, height, width, channels;
+  bool interleaved;  // channels innermost; else each plane is an image
+
+  Images(const char* op, const Tensor& input) {
+    check<TypeError>(is_floating(input.dtype()), op, ": input expects float32 or float64, got ",
+                     input.dtype());
+    const size_t n = input.ndim();
+    check<ValueError>(n == 3 || n == 4, op, ": input expects [N, C, H, W] or [C, H, W], got shape ",
+                      input.shape());
+    height = input.shape()[n - 2];
+    width = input.shape()[n - 1];
+    check<ValueError>(input.shape()[n - 3] > 0 && height > 0 && width > 0, op,
+                      ": input expects channels, height and width of at least 1, got shape ", input.shape());
+    interleaved = !input.is_contiguous() && has_layout(input, order(input.shape()));
+    x = interleaved ? input : contiguous(input);
+    channels = interleaved ? x.shape()[n - 3] : 1;
+    count = x.numel() / (height * width * channels);
+  }
+  static Strides order(const Shape& shape) {
+    return shape.size() == 4 ? strides_in_order(shape, {0, 2, 3, 1}) : strides_in_order(shape, {1, 2, 0});
+  }
+  int64_t size() const { return height * width * channels; }
+  Tensor output(int64_t lines, int64_t pixels, DType dtype) const {
+    Shape shape = x.shape();
+    shape[shape.size() - 2] = lines;
+    shape[shape.size() - 1] = pixels;
+    Strides strides = interleaved ? order(shape) : contiguous_strides(shape);
+    return empty_strided(std::move(shape), std::move(strides), dtype);
+  }
+};
+
+// One call's geometry; the images themselves are let go.
+struct Pooling {
+  int64_t images, channels, height, width;
+  Axis lines, pixels;
+  Shape shape;
+  Strides strides;
+
+  Pooling(const Images& in, Axis lines, Axis pixels)
+      : images(in.count), channels(in.channels), height(in.height), width(in.width),
+        lines(std::move(lines)), pixels(std::move(pixels)), shape(in.x.shape()), strides(in.x.strides()) {}
+
+  int64_t out_lines() const { return static_cast<int64_t>(lines.spans.size()); }
+  int64_t out_pixels() const { return static_cast<int64_t>(pixels.spans.size()); }
+  int64_t out_line() const { return out_pixels() * channels; }
+  int64_t image() const { return height * width * channels; }
+  bool small_window() const { return lines.longest() * pixels.longest() <= 255; }
+
+  PoolBlock block(int64_t first_line, int64_t count) const {
+    const int64_t line = width * channels;
+    return {channels, count, out_pixels(), lines.spans.data() + first_line, pixels.spans.data(), line,
+            channels, lines.dilation * line, pixels.dilation * channels, image()};
+  }
+
+  /// Calls body(block, offset of its image, offset of its output) for groups of output lines.
+  template <class Body>
+  void for_lines(Body&& body) const {
+    const int64_t work = std::max<int64_t>(1, out_line() * lines.longest() * pixels.longest());
+    const int64_t group = std::clamp<int64_t>(kTask / work, 1, std::max<int64_t>(1, out_lines()));
+    const int64_t groups = (out_lines() + group - 1) / group;
+    parallel_for(0, images * groups, std::max<int64_t>(1, kTask / (work * group)), [&](int64_t b, int64_t e) {
+      for (int64_t task = b; task < e; ++task) {
+        const int64_t n = task / groups, line = task % groups * group;
+        body(block(line, std::min(group, out_lines() - line)), n * image(),
+             (n * out_lines() + line) * out_line());
+      }
+    });
+  }
+  /// The same for whole images: their windows may share input elements.
+  template <class Body>
+  void for_images(Body&& body) const {
+    const int64_t work = image() + out_lines() * out_line();
+    parallel_for(0, images, std::max<int64_t>(1, kTask / work), [&](int64_t b, int64_t e) {
+      for (int64_t n = b; n < e; ++n)
+        body(block(0, out_lines()), n * image(), n * out_lines() * out_line());
+    });
+  }
+
+  // The gradient of the input: add(block, dx of the image, offset into the output) onto zeros.
+  template <class T, class Add>
+  Tensor input_gradient(DType dtype, Add&& add) const {
+    const Tensor dx = empty_strided(shape, strides, dtype);
+    for_images([&](const PoolBlock& block, int64_t offset, int64_t out) {
+      T* image_dx = dx.data<T>() + offset;
+      std::memset(image_dx, 0, static_cast<size_t>(image()) * sizeof(T));
+      add(block, image_dx, out);
+    });
+    return dx;
+  }
+};
+
+Tensor max_pool(const char* op, const Tensor& input, const Images& in, Axis lines, Axis pixels) {
+  const Pooling pooling(in, std::move(lines), std::move(pixels));
+  Tensor y = in.output(pooling.out_lines(), pooling.out_pixels(), in.x.dtype());
+  Recorder tape(op, {&input});
+  const bool small = pooling.small_window();
+  const Tensor taps = tape ? empty_strided(y.shape(), y.strides(), small ? DType::kUInt8 : DType::kInt32)
+                           : Tensor();
+  return dispatch_floating(op, y.dtype(), [&]<class T>() {
+    const auto kernel = part_of<T>(kernels().pool).max[small ? 0 : 1];
+    pooling.for_lines([&](const PoolBlock& block, int64_t image, int64_t out) {
+      kernel(block, in.x.data<T>() + image, y.data<T>() + out,
+             taps.defined() ? taps.bytes() + out * taps.item_size() : nullptr);
+    });
+    if (tape)
+      tape.vjp(0, [pooling, taps, small](const Tensor& upstream) {
+        const Tensor dy = laid_out_as(upstream, taps);
+        const auto gradient = part_of<T>(kernels().pool).max_gradient[small ? 0 : 1];
+        return pooling.input_gradient<T>(dy.dtype(), [&](const PoolBlock& block, T* dx, int64_t out) {
+          gradient(block, dy.data<T>() + out, taps.bytes() + out * taps.item_size(), dx);
+        });
+      });
+    return tape.output(y);
+  });
+}
+
+Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis lines, Axis pixels,
+                    int64_t divisor) {
+  const Pooling pooling(in, std::move(lines), std::move(pixels));
+  Tensor y = in.output(pooling.out_lines(), pooling.out_pixels(), in.x.dtype());
+  Recorder tape(op, {&input});
+  return dispatch_floating(op, y.dtype(), [&]<class T>() {
+    const auto kernel = part_of<T>(kernels().pool).average;
+    pooling.for_lines([&](const PoolBlock& block, int64_t image, int64_t out) {
+      kernel(block, in.x.data<T>() + image, divisor, y.data<T>() + out);
+    });
+    if (tape)
+      tape.vjp(0, [pooling, divisor, strides = y.strides()](const Tensor& upstream) {
+        const Tensor dy = laid_out(upstream, strides);
+        const auto gradient = part_of<T>(kernels().pool).average_gradient;
+        return pooling.input_gradient<T>(dy.dtype(), [&](const PoolBlock& block, T* dx, int64_t out) {
+          gradient(block, dy.data<T>() + out, divisor, dx);
+        });
+      });
+    return tape.output(y);
+  });
+}
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& input, Pair kernel_size, std::optional<Pair> stride, Pair padding,
+                  Pair dilation, bool ceil_mode) {
+  const char* op = "max_pool2d";
+  const Images in(op, input);
+  const Pair step = stride.value_or(kernel_size);
+  return max_pool(op, input, in,
+                  sliding(op, "height", in.height,
+                          {kernel_size.first, step.first, padding.first, dilation.first, ceil_mode, false}),
+                  sliding(op, "width", in.width,
+                          {kernel_size.second, step.second, padding.second, dilation.second, ceil_mode, false}));
+}
+
+Tensor avg_pool2d(const Tensor& input, Pair kernel_size, std::optional<Pair> stride, Pair padding,
+                  bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
+  const char* op = "avg_pool2d";
+  check<ValueError>(divisor_override != 0, op, ": divisor_override expects a number other than 0");
+  const Images in(op, input);
+  const Pair step = stride.value_or(kernel_size);
+  return average_pool(
+      op, input, in,
+      sliding(op, "height", in.height,
+              {kernel_size.first, step.first, padding.first, 1, ceil_mode, count_include_pad}),
+      sliding(op, "width", in.width,
+              {kernel_size.second, step.second, padding.second, 1, ceil_mode, count_include_pad}),
+      divisor_override.value_or(0));
+}
+
+Tensor adaptive_avg_pool2d(const Tensor& input, MaybePair output_size) {
+  const char* op = "adaptive_avg_pool2d";
+  const Images in(op, input);
+  return average_pool(op, input, in, adaptive(op, in.height, output_size.first),
+                      adaptive(op, in.width, output_size.second), 0);
+}
+
+Tensor adaptive_max_pool2d(const Tensor& input, MaybePair output_size) {
+  const char* op = "adaptive_max_pool2d";
+  const Images in(op, input);
+  return max_pool(op, input, in, adaptive(op, in.height, output_size.first),
+                  adaptive(op, in.width, output_size.second));
+}
+
+}  // namespace lepton
