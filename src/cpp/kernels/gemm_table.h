@@ -1,5 +1,5 @@
-// Entry points of the matrix product kernels: the register tile, the copy that packs, the peak
-// loop. SPDX-License-Identifier: Apache-2.0
+// Entry points of the matrix product kernels: register tile, packing copy, peak loop.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <stdint.h>
 

@@ -18,6 +18,8 @@ void visit_conv_ops(Visit&& op) {
                 "Cross-correlation of images: input [n, in, h, w] or [in, h, w], weight "
                 "[out, in / groups, kernel_h, kernel_w], bias [out]. padding is a number, a pair, "
                 "'valid' (none) or 'same' (as large an output as the input; stride 1 only).",
+            .formula = "convolve(input, weight, stride, padding, dilation, groups) + "
+                       "(0 if bias is None else bias[:, None, None])",
             .samples = "randn(2, 3, 6, 5), randn(4, 3, 3, 2); "
                        "randn(2, 3, 7, 6), randn(4, 3, 3, 3), randn(4), stride=2, padding=1; "
                        "randn(1, 4, 8, 7), randn(6, 2, 3, 2), stride=(1, 2), padding=(2, 1), "

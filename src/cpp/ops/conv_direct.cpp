@@ -1,5 +1,5 @@
-// Convolution forward and towards its input: packs weights, cuts images into strips, runs the
-// tiles. SPDX-License-Identifier: Apache-2.0
+// Direct convolution: packs weights, cuts images into strips, runs the register tiles.
+// SPDX-License-Identifier: Apache-2.0
 #include "ops/conv_direct.h"
 
 #include <algorithm>

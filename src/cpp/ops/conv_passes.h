@@ -1,5 +1,5 @@
-// The three passes of a 2-d convolution on raw memory: forward, towards the input, towards the
-// weights. SPDX-License-Identifier: Apache-2.0
+// The three passes of a 2-d convolution on raw memory: forward, to the input, to the weights.
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "ops/conv_direct.h"
 

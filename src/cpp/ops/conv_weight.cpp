@@ -1,5 +1,5 @@
-// Weight gradient of a convolution: both operands are read where they lie, no patch matrix, no
-// padding. SPDX-License-Identifier: Apache-2.0
+// Weight gradient of a convolution: operands read where they lie, no patch matrix.
+// SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
 #include <optional>
