@@ -1,5 +1,4 @@
-// Matrix products against plain loops in double: tiles, packing, blocking, stacks, gradients,
-// threads.
+// Matrix products against plain loops in double: tiles, packing, stacks, gradients, threads.
 // SPDX-License-Identifier: Apache-2.0
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
