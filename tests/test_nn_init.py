@@ -69,6 +69,7 @@ def test_layers_start_as_in_torch(layer: Any) -> None:
     torch = pytest.importorskip("torch")
     arguments = (60, 40, 3) if layer is nn.Conv2d else (60, 40)
     lepton.manual_seed(0)
+    torch.manual_seed(0)
     ours = layer(*arguments).state_dict()
     for name, theirs in getattr(torch.nn, layer.__name__)(*arguments).state_dict().items():
         # the deviation of n numbers is known to a share of 1 / sqrt(2 n)

@@ -32,7 +32,8 @@ class Parameter(Tensor):
     """
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> Parameter:
-        return super().__new__(cls, data, requires_grad=requires_grad)
+        parameter: Parameter = super().__new__(cls, data, requires_grad=requires_grad)
+        return parameter
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

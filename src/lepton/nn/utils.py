@@ -65,6 +65,8 @@ def clip_grad_norm_(
     norm = _total_norm(grads, order)
     if error_if_nonfinite and not math.isfinite(norm):
         raise ValueError(f"clip_grad_norm_: the norm of the gradients is {norm}")
+    if order == 2:
+        return tensor(_core.clip_grad_norm(grads, max_norm, 1e-6))
     factor = norm if math.isnan(norm) else min(1.0, max_norm / (norm + 1e-6))
     if factor != 1:
         with no_grad():
@@ -74,11 +76,13 @@ def clip_grad_norm_(
 
 
 def _total_norm(grads: list[Tensor], order: float) -> float:
+    if order == 2:
+        return float(_core.clip_grad_norm(grads, math.inf, 1e-6))  # without a limit: the norm only
     with no_grad():
         if math.isinf(order):
             largest = [array.max(array.abs(grad)).item() for grad in grads if grad.size]
             return float(next(filter(math.isnan, largest), max(largest, default=0.0)))
-        powers = [grad * grad if order == 2 else array.abs(grad) ** order for grad in grads]
+        powers = [array.abs(grad) ** order for grad in grads]
         return float(sum(array.sum(power).item() for power in powers) ** (1 / order))
 
 
