@@ -116,10 +116,10 @@ void bind_tensor(py::module_& module) {
   module.def("asarray", [](const py::object& object, const py::object& dtype, std::optional<bool> copy) {
     return to_tensor("asarray", object.ptr(), optional_dtype("asarray", dtype), copy);
   }, py::arg("obj"), py::kw_only(), py::arg("dtype") = py::none(), py::arg("copy") = py::none());
-  module.def("promote_types", [](const py::object& a, const py::object& b) {
+  module.def("promote_types", [](const py::object& a, const py::object& b, const std::string& op) {
     return py::reinterpret_borrow<py::object>(
-        dtype_object(promote(to_dtype("result_type", a.ptr()), to_dtype("result_type", b.ptr()))));
-  });
+        dtype_object(promote(to_dtype(op.c_str(), a.ptr()), to_dtype(op.c_str(), b.ptr()))));
+  }, py::arg("a"), py::arg("b"), py::arg("op") = "promote_types");
   module.def("record", record_function, py::arg("op"), py::arg("inputs"), py::arg("output"), py::arg("vjp"),
              py::arg("saved") = std::vector<Tensor>());
 }

@@ -82,6 +82,8 @@ DType to_dtype(const char* op, PyObject* object) {
   for (int i = 0; i < kDTypes; ++i)
     if (object == dtype_objects()[i]) return static_cast<DType>(i);
   try {
+    // NumPy reads None as float64.
+    if (object == Py_None) raise<TypeError>(op, ": dtype expects a dtype, got None");
     if (const auto dtype = match_dtype(py::dtype::from_args(py::reinterpret_borrow<py::object>(object))))
       return *dtype;
   } catch (py::error_already_set&) {
