@@ -54,7 +54,10 @@ void visit_view_ops(Visit&& op) {
             .onnx = "Unsqueeze"},
      static_cast<Tensor (*)(const Tensor&, const Dims&)>(&expand_dims));
   op(OpInfo{.name = "astype", .signature = "x, dtype, /, *, copy=True, device=None",
-            .doc = "Converted to another dtype; with copy=False x itself where it has that dtype already."},
+            .doc = "Converted to another dtype; with copy=False x itself where it has that dtype already.",
+            .formula = "x.astype(dtype)",
+            .samples = "randn(3, 4), 'float64'; randn(3, 4), 'float32'; randn(3, 4), 'int64'; randn(5), 'bool'; "
+                       "randint(0, 9, (5,)), 'float32'; randint(0, 9, (5,)), 'uint8', copy=False"},
      &astype);
   op(OpInfo{.name = "flip", .signature = "x, /, *, axis=None",
             .doc = "Elements in reverse order along axes (all for None); a view.",
