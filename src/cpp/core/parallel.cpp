@@ -1,9 +1,7 @@
-// parallel_for on OpenMP, the choice of the thread count, and the floating-point mode.
+// parallel_for on the pool, the choice of the thread count, and the floating-point mode.
 // SPDX-License-Identifier: Apache-2.0
 #include "core/parallel.h"
 
-#include <omp.h>
-#include <pthread.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -15,6 +13,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/pool.h"
 
 namespace lepton {
 namespace {
@@ -94,61 +93,63 @@ Threads& threads() {
   return value;
 }
 
-// A forked child has none of the parent's OpenMP workers, and waiting for them would never end.
-std::atomic<bool> pool_started{false}, forked{false};
-void after_fork() {
-  if (pool_started) forked = true;
-}
-
 thread_local bool inside = false;
 
 }  // namespace
 
-int num_threads() { return forked ? 1 : threads().count; }
+int num_threads() { return threads().count; }
 
 void set_num_threads(int n) {
   check<ValueError>(n >= 1 && n <= 1024, "set_num_threads: expects 1 to 1024, got ", n);
   threads() = {n, "set_num_threads"};
 }
 
-std::string num_threads_reason() {
-  return forked ? "forked from a process whose threads were running" : threads().reason;
-}
+std::string num_threads_reason() { return threads().reason; }
+
+namespace {
+
+// One parallel_for on its way: what its threads share.
+struct Loop {
+  int64_t begin, end, grain;
+  void (*body)(void*, int64_t, int64_t);
+  void* context;
+  uint64_t mode;
+  std::atomic<bool> failed{false};
+  std::exception_ptr error = nullptr;
+
+  void run(int64_t chunk) {
+    const int64_t b = begin + chunk * grain;
+    body(context, b, std::min(end, b + grain));
+  }
+  // On any thread: in the caller's floating-point mode; keeps the first exception.
+  void run_in_pool(int64_t chunk) {
+    if (failed.load(std::memory_order_relaxed)) return;
+    const uint64_t own = get_float_mode();
+    if (own != mode) set_float_mode(mode);
+    inside = true;
+    try {
+      run(chunk);
+    } catch (...) {
+      if (!failed.exchange(true)) error = std::current_exception();
+    }
+    inside = false;
+    if (own != mode) set_float_mode(own);
+  }
+};
+
+}  // namespace
 
 void detail::run_chunks(int64_t begin, int64_t end, int64_t grain,
                         void (*body)(void*, int64_t, int64_t), void* context) {
   const int64_t chunks = (end - begin + grain - 1) / grain;
-  const auto run = [&](int64_t chunk) {
-    const int64_t b = begin + chunk * grain;
-    body(context, b, std::min(end, b + grain));
-  };
-  const int team = static_cast<int>(std::min<int64_t>(num_threads(), chunks));
-  if (team <= 1 || inside) {
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) run(chunk);
+  Loop loop{begin, end, grain, body, context, get_float_mode()};
+  const auto run = [](void* shared, int64_t chunk) { static_cast<Loop*>(shared)->run_in_pool(chunk); };
+  const bool shared = num_threads() > 1 && chunks > 1 && chunks < Pool::kMaxChunks && !inside;
+  if (shared && Pool::instance().run(chunks, num_threads(), run, &loop)) {
+    if (loop.error) std::rethrow_exception(loop.error);
     return;
   }
-  [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, after_fork);
-  pool_started.store(true, std::memory_order_relaxed);
-  std::atomic<int64_t> next{0};
-  std::atomic<bool> failed{false};
-  std::exception_ptr error;
-  const uint64_t mode = get_float_mode();
-#pragma omp parallel num_threads(team)
-  {
-    const uint64_t own = get_float_mode();
-    set_float_mode(mode);
-    inside = true;
-    for (int64_t chunk; (chunk = next.fetch_add(1, std::memory_order_relaxed)) < chunks && !failed;) {
-      try {
-        run(chunk);
-      } catch (...) {
-        if (!failed.exchange(true)) error = std::current_exception();
-      }
-    }
-    inside = false;
-    set_float_mode(own);
-  }
-  if (error) std::rethrow_exception(error);
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) loop.run(chunk);
 }
 
 FlushDenormals::FlushDenormals() : saved_(get_float_mode()) { set_float_mode(saved_ | kFlush); }

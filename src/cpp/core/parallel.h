@@ -1,4 +1,4 @@
-// Threads: the only part of Lepton that knows OpenMP.
+// Threads: loops over ranges, how many threads, and the floating-point mode.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <cstdint>

@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/tensor.h"
 
-#include <numeric>
-
 #include "core/strided_loop.h"
 #include "kernels/dispatch.h"
 
@@ -31,12 +29,6 @@ bool dense_in_order(const Shape& shape, const Strides& strides, const Dims& orde
     step *= shape[axis];
   }
   return true;
-}
-
-Dims row_major_order(size_t ndim) {
-  Dims order(ndim);
-  std::iota(order.begin(), order.end(), 0);
-  return order;
 }
 
 }  // namespace
