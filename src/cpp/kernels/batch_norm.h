@@ -9,8 +9,9 @@
 namespace lepton::LEPTON_ISA {
 namespace {
 
-/// Calls body(offset, lanes, k) for vector k < kCount of the channels from c on, row by row. Whole vectors
-/// are read where the block has them: lanes that belong to the next row are dropped by the caller.
+/// Calls body(offset, lanes, k) for vector k < kCount of the channels from c on, row by row. Whole
+/// vectors are read where the block has them: lanes that belong to the next row are dropped by the
+/// caller.
 template <class T, int kCount, class Body>
 LEPTON_INLINE void each_row(const ChannelBlock& at, int64_t c, Body body) {
   const int64_t size = (at.rows - 1) * at.row_stride + at.channels;
@@ -41,14 +42,22 @@ LEPTON_INLINE void store_channels(const Vec<T>* v, T* out, int64_t c, int64_t ch
 template <class T, int kCount>
 LEPTON_INLINE void column_moments(const ChannelBlock& at, int64_t c, const T* x, T* mean,
                                   T* squares) {
-  Vec<T> average[kCount] = {}, square[kCount] = {};
-  each_row<T, kCount>(at, c, [&](int64_t i, int64_t lanes, int k)
-                                 LEPTON_BODY { average[k] += load<T>(x + i, lanes); });
-  for (int k = 0; k < kCount; ++k) average[k] /= splat<T>(static_cast<T>(at.rows));
+  // The second pass also finds by how much rounding moved the mean, and takes that out again.
+  Vec<T> average[kCount] = {}, square[kCount] = {}, rest[kCount] = {};
+  each_row<T, kCount>(at, c, [&](int64_t i, int64_t lanes, int k) LEPTON_BODY {
+    average[k] += load<T>(x + i, lanes);
+  });
+  const Vec<T> rows = splat<T>(static_cast<T>(at.rows));
+  for (int k = 0; k < kCount; ++k) average[k] /= rows;
   each_row<T, kCount>(at, c, [&](int64_t i, int64_t lanes, int k) LEPTON_BODY {
     const Vec<T> d = load<T>(x + i, lanes) - average[k];
     square[k] += d * d;
+    rest[k] += d;
   });
+  for (int k = 0; k < kCount; ++k) {
+    average[k] += rest[k] / rows;
+    square[k] -= rest[k] * rest[k] / rows;
+  }
   store_channels<T, kCount>(average, mean, c, at.channels);
   store_channels<T, kCount>(square, squares, c, at.channels);
 }
@@ -119,8 +128,8 @@ void gradient_sums(const ChannelBlock& at, const T* x, const T* dy, const T* mea
   });
 }
 
-/// Writes f(offset, lanes, per(array) ...) everywhere. Where channels are innermost a vector may spill
-/// into the next row, which is written after it.
+/// Writes f(offset, lanes, per(array) ...) everywhere. Where channels are innermost a vector may
+/// spill into the next row, which is written after it.
 template <class T, class Formula>
 LEPTON_INLINE void map_channels(const ChannelBlock& at, T* y, Formula formula) {
   if (at.run == 1) {

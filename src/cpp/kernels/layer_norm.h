@@ -9,7 +9,8 @@
 namespace lepton::LEPTON_ISA {
 namespace {
 
-/// Sum of term(offset, lanes) over n elements in four chains; a partial term must be 0 in unused lanes.
+/// Sum of term(offset, lanes) over n elements in four chains; a partial term must be 0 in unused
+/// lanes.
 template <class T, class Term>
 LEPTON_INLINE T sum_of(int64_t n, Term term) {
   constexpr int64_t kStep = kLanes<T>;
@@ -48,12 +49,15 @@ void layer_norm(const LayerNormRows<T>& at, const T* bias, double eps, T* y) {
   const T* weight = at.weight;
   for (int64_t r = 0; r < at.rows; ++r, x += n, y += n) {
     const T count = static_cast<T>(n);
-    const T mean = sum_of<T>(n, [&](int64_t i, int64_t lanes)
-                                    LEPTON_BODY { return load<T>(x + i, lanes); }) / count;
-    const T variance = sum_of<T>(n, [&](int64_t i, int64_t lanes) LEPTON_BODY {
-                         const Vec<T> d = distance<T>(x + i, lanes, mean);
-                         return d * d;
-                       }) / count;
+    const T mean =
+        sum_of<T>(n, [&](int64_t i, int64_t lanes) LEPTON_BODY { return load<T>(x + i, lanes); }) /
+        count;
+    const T variance = sum_of<T>(n,
+                                 [&](int64_t i, int64_t lanes) LEPTON_BODY {
+                                   const Vec<T> d = distance<T>(x + i, lanes, mean);
+                                   return d * d;
+                                 }) /
+                       count;
     const T scale = T{1} / square_root<T>(variance + static_cast<T>(eps));
     for_each_vector<T>(n, [&](int64_t i, int64_t lanes) LEPTON_BODY {
       Vec<T> v = distance<T>(x + i, lanes, mean) * splat<T>(scale);
@@ -80,13 +84,16 @@ void layer_norm_gradient(const LayerNormRows<T>& at, const T* dy, T* dx, T* dwei
     T sum = 0, dot = 0;
     if (dx) {
       sum = sum_of<T>(n, slope) / static_cast<T>(n);
-      dot = sum_of<T>(n, [&](int64_t i, int64_t lanes) LEPTON_BODY {
-              return slope(i, lanes) * distance<T>(x + i, lanes, mean);
-            }) * scale / static_cast<T>(n);
+      dot = sum_of<T>(
+                n, [&](int64_t i, int64_t lanes)
+                       LEPTON_BODY { return slope(i, lanes) * distance<T>(x + i, lanes, mean); }) *
+            scale / static_cast<T>(n);
     }
     for_each_vector<T>(n, [&](int64_t i, int64_t lanes) LEPTON_BODY {
       const Vec<T> unit = distance<T>(x + i, lanes, mean) * splat<T>(scale);
-      if (dx) store<T>((slope(i, lanes) - splat<T>(sum) - unit * splat<T>(dot)) * splat<T>(scale), dx + i, lanes);
+      if (dx)
+        store<T>((slope(i, lanes) - splat<T>(sum) - unit * splat<T>(dot)) * splat<T>(scale), dx + i,
+                 lanes);
       const Vec<T> g = load<T>(dy + i, lanes);
       if (dweight) store<T>(load<T>(dweight + i, lanes) + g * unit, dweight + i, lanes);
       if (dbias) store<T>(load<T>(dbias + i, lanes) + g, dbias + i, lanes);

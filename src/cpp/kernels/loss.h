@@ -64,8 +64,9 @@ struct Huber : ErrorLoss<Huber> {
   static constexpr ElementwiseInfo info{
       .name = "huber",
       .doc = "Half the square of the difference up to delta, straight beyond.",
-      .formula = "where(abs(x1 - x2) <= delta, 0.5 * (x1 - x2) ** 2, "
-                 "delta * (abs(x1 - x2) - 0.5 * delta))",
+      .formula =
+          "where(abs(x1 - x2) <= delta, 0.5 * (x1 - x2) ** 2, "
+          "delta * (abs(x1 - x2) - 0.5 * delta))",
       .parameters = {{"delta", 1}},
       .space = Space::kInternal};
   template <class V>
@@ -83,8 +84,9 @@ struct SmoothL1 : ErrorLoss<SmoothL1> {
   static constexpr ElementwiseInfo info{
       .name = "smooth_l1",
       .doc = "Half the square of the difference over beta up to beta, straight beyond.",
-      .formula = "where(abs(x1 - x2) < beta, 0.5 * (x1 - x2) ** 2 / beta, "
-                 "abs(x1 - x2) - 0.5 * beta)",
+      .formula =
+          "where(abs(x1 - x2) < beta, 0.5 * (x1 - x2) ** 2 / beta, "
+          "abs(x1 - x2) - 0.5 * beta)",
       .parameters = {{"beta", 1}},
       .space = Space::kInternal};
   template <class V>
@@ -106,8 +108,8 @@ struct LogisticLoss : BinaryOp<kFloating> {
       .space = Space::kInternal};
   template <class V>
   LEPTON_INLINE V forward(V x1, V x2) {
-    const V positive = select(x1 > constant<V>(0), x1, constant<V>(0));
-    return positive - x1 * x2 + log1p(exp(-abs(x1)));
+    const V from = select(x1 > constant<V>(0), constant<V>(1), constant<V>(0));
+    return (from - x2) * x1 + log1p(exp(-abs(x1)));
   }
   static constexpr unsigned needs = kNeedsX;
   template <class V>

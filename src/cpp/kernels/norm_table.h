@@ -5,8 +5,8 @@
 
 namespace lepton {
 
-/// Memory of channels: element i of channel c in row r lies at r * row_stride + c * run + i, i < run.
-/// run is 1 where channels are innermost; otherwise the channels are planes of `run` elements.
+/// Memory of channels: element i of channel c in row r lies at r * row_stride + c * run + i, i <
+/// run. run is 1 where channels are innermost; otherwise the channels are planes of `run` elements.
 struct ChannelBlock {
   int64_t rows, channels, run, row_stride;
 };
@@ -28,8 +28,9 @@ struct NormPart {
   /// dx of each row; adds the rows' shares to dweight and dbias. Each of the three may be null.
   void (*layer_norm_gradient)(const LayerNormRows<T>& at, const T* dy, T* dx, T* dweight, T* dbias);
 
-  /// Per channel: the mean and the sum of squared distances from it. Kernels on channels read up to one
-  /// vector past the end of per-channel arrays that they take, but write only `channels` elements.
+  /// Per channel: the mean and the sum of squared distances from it. Kernels on channels read up to
+  /// one vector past the end of per-channel arrays that they take, but write only `channels`
+  /// elements.
   void (*moments)(const ChannelBlock& at, const T* x, T* mean, T* squares);
   /// y = (x - mean) * scale + shift
   void (*normalize)(const ChannelBlock& at, const T* x, const T* mean, const T* scale,

@@ -5,15 +5,15 @@
 
 namespace lepton {
 
-/// Stochastic gradient descent: g += weight_decay * p; buffer = momentum * buffer + (1 - dampening) * g;
-/// p -= lr * (nesterov ? g + momentum * buffer : buffer).
+/// Stochastic gradient descent: g += weight_decay * p; buffer = momentum * buffer + (1 - dampening)
+/// * g; p -= lr * (nesterov ? g + momentum * buffer : buffer).
 struct SgdStep {
   double lr, momentum, dampening, weight_decay;
   bool nesterov;
 };
 
-/// Adam: p -= lr / (1 - beta1^step) * m / (sqrt(v / (1 - beta2^step)) + eps); weight decay is added to the
-/// gradient or, decoupled, taken from p directly.
+/// Adam: p -= lr / (1 - beta1^step) * m / (sqrt(v / (1 - beta2^step)) + eps); weight decay is added
+/// to the gradient or, decoupled, taken from p directly.
 struct AdamStep {
   double lr, beta1, beta2, eps, weight_decay;
   bool decoupled;

@@ -1,8 +1,9 @@
 // Pooling over channels-last images, a vector of channels at a time.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The last vector of a pixel's channels reads into the next pixel where the image goes on, and writes there
-// what that pixel then overwrites: channel counts that fill no vector need no partial access.
+// The last vector of a pixel's channels reads into the next pixel where the image goes on, and
+// writes there what that pixel then overwrites: channel counts that fill no vector need no partial
+// access.
 #pragma once
 #include "kernels/math.h"
 #include "kernels/pool_table.h"
@@ -67,7 +68,8 @@ LEPTON_INLINE void for_each_window(const PoolBlock& at, Body body) {
           int64_t number = 0;
           for (int64_t i = 0; i < line.count; ++i) {
             int64_t offset = corner + c + i * at.line_step;
-            for (int64_t j = 0; j < pixel.count; ++j, offset += at.pixel_step) tap(offset, number++);
+            for (int64_t j = 0; j < pixel.count; ++j, offset += at.pixel_step)
+              tap(offset, number++);
           }
         };
         body(window, out + c, at.channels - c, line.length * pixel.length);
@@ -136,15 +138,16 @@ void average_pool(const PoolBlock& at, const T* x, int64_t divisor, T* y) {
 template <class T>
 void average_pool_gradient(const PoolBlock& at, const T* dy, int64_t divisor, T* dx) {
   const int64_t size = output_size(at);
-  for_each_window<T>(at, [&](auto window, int64_t out, int64_t channels, int64_t length) LEPTON_BODY {
-    const T scale = T{1} / static_cast<T>(divisor ? divisor : length);
-    const Vec<T> g =
-        keep_first<T>(load_within<T>(dy + out, size - out) * splat<T>(scale), channels);
-    window([&](int64_t offset, int64_t) LEPTON_BODY {
-      T* to = dx + offset;
-      store_within<T>(load_within<T>(to, at.image - offset) + g, to, at.image - offset);
-    });
-  });
+  for_each_window<T>(
+      at, [&](auto window, int64_t out, int64_t channels, int64_t length) LEPTON_BODY {
+        const T scale = T{1} / static_cast<T>(divisor ? divisor : length);
+        const Vec<T> g =
+            keep_first<T>(load_within<T>(dy + out, size - out) * splat<T>(scale), channels);
+        window([&](int64_t offset, int64_t) LEPTON_BODY {
+          T* to = dx + offset;
+          store_within<T>(load_within<T>(to, at.image - offset) + g, to, at.image - offset);
+        });
+      });
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 namespace lepton {
 
-/// The window of one output coordinate along one axis: its `count` input coordinates that lie inside the
-/// image, from `first` on, and the length that an average divides by.
+/// The window of one output coordinate along one axis: its `count` input coordinates that lie
+/// inside the image, from `first` on, and the length that an average divides by.
 struct PoolSpan {
   int64_t first, count, length;
 };

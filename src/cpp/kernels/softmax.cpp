@@ -7,8 +7,9 @@ namespace {
 
 template <class T>
 constexpr SoftmaxPart<T> kPart = {
-    softmax<T>,     log_softmax<T>,           softmax_gradient<T>, log_softmax_gradient<T>,
-    log_sum_exp<T>, cross_entropy_gradient<T>,
+    softmax<T>,          log_softmax<T>,
+    softmax_gradient<T>, log_softmax_gradient<T>,
+    log_sum_exp<T>,      cross_entropy_gradient<T>,
 };
 
 }  // namespace

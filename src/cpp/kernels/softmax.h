@@ -23,8 +23,8 @@ struct Row {
 
   template <class Body>
   LEPTON_INLINE void each(const Row& row, Body body) {
-    for_each_vector<T>(row.n, [&](int64_t i, int64_t lanes)
-                                  __attribute__((always_inline)) { body(i, lanes, i); });
+    for_each_vector<T>(
+        row.n, [&](int64_t i, int64_t lanes) __attribute__((always_inline)) { body(i, lanes, i); });
   }
   LEPTON_INLINE Vec<T> sum(Vec<T> v) { return splat<T>(sum_lanes<T>(v)); }
   LEPTON_INLINE Vec<T> max(Vec<T> v) {
@@ -57,7 +57,8 @@ struct Columns {
   LEPTON_INLINE void store_lines(Vec<T> v, T* p, const Columns& at) { store<T>(v, p, at.lanes); }
 };
 
-/// Calls body(line, offset of its first element, number of the line) for all lines, as rows or columns.
+/// Calls body(line, offset of its first element, number of the line) for all lines, as rows or
+/// columns.
 template <class T, class Body>
 LEPTON_INLINE void for_each_line(const Lines& at, Body body) {
   if (at.step == 1) {
@@ -101,12 +102,12 @@ void softmax(const Lines& at, const T* x, T* y) {
     const T* from = x + first;
     T* to = y + first;
     const Vec<T> m = largest<T>(line, from);
-    const Vec<T> sum = sum_of_exp<T>(line, from, m, [&](int64_t i, int64_t lanes, Vec<T> e)
+    const Vec<T> sum = sum_of_exp<T>(line, from, m,
+                                     [&](int64_t i, int64_t lanes, Vec<T> e)
                                          LEPTON_BODY { store<T>(e, to + i, lanes); });
     const Vec<T> scale = constant<Vec<T>>(1) / sum;
-    Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-      store<T>(load<T>(to + i, lanes) * scale, to + i, lanes);
-    });
+    Line::each(line, [&](int64_t i, int64_t lanes, int64_t)
+                         LEPTON_BODY { store<T>(load<T>(to + i, lanes) * scale, to + i, lanes); });
   });
 }
 

@@ -5,14 +5,14 @@
 
 namespace lepton {
 
-/// `count` lines of n elements each. With step 1 the lines follow one another, else the elements of a
-/// line are `step` apart and neighbouring elements belong to neighbouring lines.
+/// `count` lines of n elements each. With step 1 the lines follow one another, else the elements of
+/// a line are `step` apart and neighbouring elements belong to neighbouring lines.
 struct Lines {
   int64_t count, n, step;
 };
 
-/// What the gradient of cross-entropy needs of each line (all but `smooth`, which has one per class):
-/// dx = share * softmax(x) - scale * smooth, less `hit` at the target.
+/// What the gradient of cross-entropy needs of each line (all but `smooth`, which has one per
+/// class): dx = share * softmax(x) - scale * smooth, less `hit` at the target.
 template <class T>
 struct CrossEntropyLines {
   const T* log_sum_exp;

@@ -8,7 +8,8 @@ namespace lepton {
 
 Tensor gelu(const Tensor& input, const std::string& approximate) {
   if (approximate == "tanh") return apply<LEPTON_ISA::GeluTanh>({input});
-  check<ValueError>(approximate == "none", "gelu: approximate expects 'none' or 'tanh', got '", approximate, "'");
+  check<ValueError>(approximate == "none", "gelu: approximate expects 'none' or 'tanh', got '",
+                    approximate, "'");
   return apply<LEPTON_ISA::GeluErf>({input});
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* kName = "batch_norm";
 
-// Memory as [rows, channels, run], cut into blocks of rows and, where channels are planes, of channels.
+// Memory as [rows, channels, run], cut into blocks of rows and, where channels are planes, of
+// channels.
 struct ChannelGrid {
   int64_t rows, channels, run;
   int64_t block_rows, block_channels;
@@ -71,7 +72,8 @@ ChannelGrid channel_grid(const Tensor& x) {
 // One value per channel, with room for whole vectors behind the last.
 template <class T>
 struct PerChannel {
-  explicit PerChannel(int64_t channels, DType dtype) : memory(zeros({channels + kChannelPadding}, dtype)) {}
+  explicit PerChannel(int64_t channels, DType dtype)
+      : memory(zeros({channels + kChannelPadding}, dtype)) {}
   T& operator[](int64_t c) { return memory.data<T>()[c]; }
   T operator[](int64_t c) const { return memory.data<T>()[c]; }
   const T* from(int64_t channel) const { return memory.data<T>() + channel; }
@@ -90,10 +92,12 @@ T value(const Tensor& x, int64_t i, T fallback) {
 
 // Mean and (biased) variance per channel; the blocks' moments are merged in their order.
 template <class T>
-void batch_statistics(const ChannelGrid& grid, const Tensor& x, PerChannel<T>& mean, PerChannel<T>& var) {
+void batch_statistics(const ChannelGrid& grid, const Tensor& x, PerChannel<T>& mean,
+                      PerChannel<T>& var) {
   const auto& part = part_of<T>(kernels().norm);
   const int64_t channels = grid.channels, blocks = grid.row_blocks();
-  const Tensor means = empty({blocks, channels}, x.dtype()), squares = empty({blocks, channels}, x.dtype());
+  const Tensor means = empty({blocks, channels}, x.dtype()),
+               squares = empty({blocks, channels}, x.dtype());
   grid.parallel([&](const ChannelBlock& block, int64_t offset, int64_t row_block, int64_t channel) {
     const int64_t at = row_block * channels + channel;
     part.moments(block, x.data<T>() + offset, means.data<T>() + at, squares.data<T>() + at);
@@ -104,7 +108,8 @@ void batch_statistics(const ChannelGrid& grid, const Tensor& x, PerChannel<T>& m
       const double m = static_cast<double>(grid.elements(b)), all = n + m;
       const double delta = static_cast<double>(means.data<T>()[b * channels + c]) - average;
       average += delta * m / all;
-      square += static_cast<double>(squares.data<T>()[b * channels + c]) + delta * delta * n * m / all;
+      square +=
+          static_cast<double>(squares.data<T>()[b * channels + c]) + delta * delta * n * m / all;
       n = all;
     }
     mean[c] = static_cast<T>(average);
@@ -113,8 +118,8 @@ void batch_statistics(const ChannelGrid& grid, const Tensor& x, PerChannel<T>& m
 }
 
 template <class T>
-void move_running(const Parameters& p, const PerChannel<T>& mean, const PerChannel<T>& var, int64_t n,
-                  double momentum) {
+void move_running(const Parameters& p, const PerChannel<T>& mean, const PerChannel<T>& var,
+                  int64_t n, double momentum) {
   const auto move = [&](const Tensor& running, const PerChannel<T>& batch, double scale) {
     if (!running.defined()) return;
     T* r = running.data<T>();
@@ -151,15 +156,18 @@ struct Backward {
     }
   }
 
-  void sums(const Tensor& x, const Tensor& dy, PerChannel<T>& sum_dy, PerChannel<T>& sum_dy_x) const {
+  void sums(const Tensor& x, const Tensor& dy, PerChannel<T>& sum_dy,
+            PerChannel<T>& sum_dy_x) const {
     const auto& part = part_of<T>(kernels().norm);
     const int64_t channels = grid.channels, blocks = grid.row_blocks();
-    const Tensor plain = empty({blocks, channels}, x.dtype()), weighted = empty({blocks, channels}, x.dtype());
-    grid.parallel([&](const ChannelBlock& block, int64_t offset, int64_t row_block, int64_t channel) {
-      const int64_t at = row_block * channels + channel;
-      part.gradient_sums(block, x.data<T>() + offset, dy.data<T>() + offset, mean.from(channel),
-                         plain.data<T>() + at, weighted.data<T>() + at);
-    });
+    const Tensor plain = empty({blocks, channels}, x.dtype()),
+                 weighted = empty({blocks, channels}, x.dtype());
+    grid.parallel(
+        [&](const ChannelBlock& block, int64_t offset, int64_t row_block, int64_t channel) {
+          const int64_t at = row_block * channels + channel;
+          part.gradient_sums(block, x.data<T>() + offset, dy.data<T>() + offset, mean.from(channel),
+                             plain.data<T>() + at, weighted.data<T>() + at);
+        });
     const auto add = kernels().reduce->sum.columns[index(x.dtype())];
     add(blocks, channels, plain.bytes(), channels, &sum_dy[0]);
     add(blocks, channels, weighted.bytes(), channels, &sum_dy_x[0]);
@@ -188,7 +196,8 @@ struct Backward {
 };
 
 template <class T>
-Tensor normalize(const Tensor& input, const Parameters& p, bool training, double momentum, double eps) {
+Tensor normalize(const Tensor& input, const Parameters& p, bool training, double momentum,
+                 double eps) {
   const Tensor x = channel_memory(input);
   const ChannelGrid grid = channel_grid(x);
   const int64_t channels = grid.channels;
@@ -224,10 +233,11 @@ Tensor normalize(const Tensor& input, const Parameters& p, bool training, double
 
 void check_vector(const char* name, const Tensor& p, const Tensor& input) {
   if (!p.defined()) return;
-  check<ValueError>(p.shape() == Shape{input.shape()[1]}, kName, ": ", name, " expects one value for each of ",
-                    input.shape()[1], " channels, got shape ", p.shape(), " (input: ", input.shape(), ")");
-  check<TypeError>(p.dtype() == input.dtype(), kName, ": ", name, " expects ", input.dtype(), ", got ",
-                   p.dtype());
+  check<ValueError>(p.shape() == Shape{input.shape()[1]}, kName, ": ", name,
+                    " expects one value for each of ", input.shape()[1], " channels, got shape ",
+                    p.shape(), " (input: ", input.shape(), ")");
+  check<TypeError>(p.dtype() == input.dtype(), kName, ": ", name, " expects ", input.dtype(),
+                   ", got ", p.dtype());
 }
 
 }  // namespace
@@ -248,7 +258,8 @@ Tensor batch_norm(const Tensor& input, const std::optional<Tensor>& running_mean
                     ": running_mean and running_var are needed outside training");
   const int64_t n = input.shape()[1] == 0 ? 0 : input.numel() / input.shape()[1];
   check<ValueError>(!training || n != 1, kName,
-                    ": training expects more than 1 value per channel (input: ", input.shape(), ")");
+                    ": training expects more than 1 value per channel (input: ", input.shape(),
+                    ")");
   if (training)
     for (const Tensor& running : {p.running_mean, p.running_var})
       if (running.defined()) check_writable(kName, running);

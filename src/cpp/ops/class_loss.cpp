@@ -73,7 +73,8 @@ Tensor class_targets(const char* op, const ClassScores& scores, const Tensor& in
                      const Tensor& target, int64_t ignore_index) {
   check<TypeError>(is_integral(target.dtype()), op,
                    ": target expects class indices (int64, int32 or uint8) or probabilities of the "
-                   "shape of input, got ", target.dtype(), " of shape ", target.shape());
+                   "shape of input, got ",
+                   target.dtype(), " of shape ", target.shape());
   check<ValueError>(target.shape() == scores.line_shape, op, ": target expects shape ",
                     scores.line_shape, ", got ", target.shape(), " (input: ", input.shape(), ")");
   Tensor indices = empty(target.shape(), DType::kInt64);
@@ -94,10 +95,11 @@ Tensor class_targets(const char* op, const ClassScores& scores, const Tensor& in
 Tensor class_weights(const char* op, const std::optional<Tensor>& weight, const Tensor& input,
                      int64_t classes) {
   if (!weight) return {};
-  check<TypeError>(weight->dtype() == input.dtype(), op, ": weight expects ", input.dtype(), ", got ",
-                   weight->dtype());
-  check<ValueError>(weight->shape() == Shape{classes}, op, ": weight expects one value for each of ",
-                    classes, " classes, got shape ", weight->shape(), " (input: ", input.shape(), ")");
+  check<TypeError>(weight->dtype() == input.dtype(), op, ": weight expects ", input.dtype(),
+                   ", got ", weight->dtype());
+  check<ValueError>(weight->shape() == Shape{classes}, op,
+                    ": weight expects one value for each of ", classes, " classes, got shape ",
+                    weight->shape(), " (input: ", input.shape(), ")");
   return contiguous(*weight);
 }
 

@@ -1,4 +1,5 @@
-// What losses with class indices share: the scores as lines of classes, checked targets, reductions.
+// What losses with class indices share: the scores as lines of classes, checked targets,
+// reductions.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <string>
@@ -24,8 +25,8 @@ struct ClassScores {
 /// The scores of one call; ValueError unless there is an axis of classes.
 ClassScores class_scores(const char* op, const Tensor& input);
 
-/// The target of each line as int64, -1 where it is ignore_index. ValueError when the shape does not fit,
-/// TypeError for a dtype that is no index, IndexError for an index outside the classes.
+/// The target of each line as int64, -1 where it is ignore_index. ValueError when the shape does
+/// not fit, TypeError for a dtype that is no index, IndexError for an index outside the classes.
 Tensor class_targets(const char* op, const ClassScores& scores, const Tensor& input,
                      const Tensor& target, int64_t ignore_index);
 

@@ -125,8 +125,7 @@ Tensor probability_loss(const Tensor& input, const Tensor& target, const Tensor&
                         Reduction reduction, double smoothing) {
   const int64_t axis = input.ndim() == 1 ? 0 : 1, classes = input.shape()[axis];
   Tensor q = target;
-  if (smoothing > 0)
-    q = add(multiply(q, 1 - smoothing), smoothing / static_cast<double>(classes));
+  if (smoothing > 0) q = add(multiply(q, 1 - smoothing), smoothing / static_cast<double>(classes));
   if (weight.defined()) {
     Shape shape(input.ndim(), 1);
     shape[axis] = classes;
@@ -182,11 +181,11 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const MaybeTenso
   const Reduction how = parse_reduction(kCrossEntropy, reduction);
   check<ValueError>(label_smoothing >= 0 && label_smoothing <= 1, kCrossEntropy,
                     ": label_smoothing expects a number from 0 to 1, got ", label_smoothing);
-  if (is_floating(target.dtype()) && target.shape() == input.shape() && is_floating(input.dtype()) &&
-      input.ndim() > 0)
-    return probability_loss(input, target,
-                            class_weights(kCrossEntropy, weight, input, input.shape()[input.ndim() > 1]),
-                            how, label_smoothing);
+  if (is_floating(target.dtype()) && target.shape() == input.shape() &&
+      is_floating(input.dtype()) && input.ndim() > 0)
+    return probability_loss(
+        input, target, class_weights(kCrossEntropy, weight, input, input.shape()[input.ndim() > 1]),
+        how, label_smoothing);
   const ClassScores scores = class_scores(kCrossEntropy, input);
   IndexLoss loss = index_loss(kCrossEntropy, scores, input, target, weight, ignore_index, how);
   loss.hard = 1 - label_smoothing;

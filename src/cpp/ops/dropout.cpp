@@ -20,8 +20,8 @@ Tensor masked(const Tensor& x, RandomState state, double p) {
   const auto kernel = kernels().random->dropout[x.dtype() == DType::kFloat64];
   const int64_t size = x.item_size();
   parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    kernel(end - begin, state.seed, state.counter + static_cast<uint64_t>(begin), x.bytes() + begin * size,
-           y.bytes() + begin * size, p);
+    kernel(end - begin, state.seed, state.counter + static_cast<uint64_t>(begin),
+           x.bytes() + begin * size, y.bytes() + begin * size, p);
   });
   return y;
 }
@@ -30,7 +30,8 @@ Tensor masked(const Tensor& x, RandomState state, double p) {
 
 Tensor dropout(const Tensor& input, double p, bool training) {
   check<ValueError>(p >= 0 && p <= 1, kName, ": p expects a probability from 0 to 1, got ", p);
-  check<TypeError>(is_floating(input.dtype()), kName, ": input expects float32 or float64, got ", input.dtype());
+  check<TypeError>(is_floating(input.dtype()), kName, ": input expects float32 or float64, got ",
+                   input.dtype());
   if (!training || p == 0) return input;
   const Tensor x = dense(input);
   const RandomState state = take_random(x.numel());

@@ -12,7 +12,8 @@ template <class Visit>
 void visit_dropout_ops(Visit&& op) {
   op(OpInfo{.name = "dropout",
             .signature = "input, p=0.5, training=True",
-            .doc = "In training each element is set to 0 with probability p and divided by 1 - p otherwise; else "
+            .doc = "In training each element is set to 0 with probability p and divided by 1 - p "
+                   "otherwise; else "
                    "the input itself.",
             .samples = "randn(3, 4); randn(37), p=0.1; randn(3, 4), training=False",
             .onnx = "Dropout",

@@ -10,8 +10,8 @@ namespace lepton {
 namespace {
 
 constexpr const char* kName = "embedding";
-constexpr int64_t kTask = 1 << 14;       // elements a thread takes at a time
-constexpr int64_t kRanges = 64;          // parts of the table that gradients are added to in parallel
+constexpr int64_t kTask = 1 << 14;  // elements a thread takes at a time
+constexpr int64_t kRanges = 64;     // parts of the table that gradients are added to in parallel
 
 // Row-major int64 indices, each checked.
 Tensor checked_indices(const Tensor& input, int64_t rows) {
@@ -28,16 +28,17 @@ Tensor checked_indices(const Tensor& input, int64_t rows) {
       at[a] = rest % input.shape()[a];
       rest /= input.shape()[a];
     }
-    raise<IndexError>(kName, ": index ", index[i], " at position ", at, " is out of bounds for ", rows,
-                      " rows (input: ", input.shape(), ")");
+    raise<IndexError>(kName, ": index ", index[i], " at position ", at, " is out of bounds for ",
+                      rows, " rows (input: ", input.shape(), ")");
   }
   return indices;
 }
 
 // Positions of the indices sorted by the range of rows they fall into, each range in its order.
 struct Buckets {
-  int64_t range;                         // rows in each
-  std::vector<int64_t> start, position;  // of bucket b: position[start[b]] .. position[start[b + 1]]
+  int64_t range;  // rows in each
+  std::vector<int64_t> start,
+      position;  // of bucket b: position[start[b]] .. position[start[b + 1]]
 };
 
 Buckets sort_by_range(const Tensor& indices, int64_t rows) {
@@ -73,13 +74,14 @@ Tensor weight_gradient(const Tensor& indices, const Tensor& dy, const Shape& sha
 }  // namespace
 
 Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx) {
-  check<ValueError>(weight.ndim() == 2, kName, ": weight expects [rows, columns], got shape ", weight.shape());
+  check<ValueError>(weight.ndim() == 2, kName, ": weight expects [rows, columns], got shape ",
+                    weight.shape());
   check<TypeError>(is_floating(weight.dtype()), kName, ": weight expects float32 or float64, got ",
                    weight.dtype());
   const int64_t rows = weight.shape()[0], columns = weight.shape()[1];
   if (padding_idx) {
-    check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, kName, ": padding_idx ", *padding_idx,
-                      " is out of bounds for ", rows, " rows");
+    check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, kName, ": padding_idx ",
+                      *padding_idx, " is out of bounds for ", rows, " rows");
     if (*padding_idx < 0) *padding_idx += rows;
   }
   const Tensor indices = checked_indices(input, rows), table = contiguous(weight);
@@ -90,7 +92,8 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
   parallel_for(0, indices.numel(), std::max<int64_t>(1, kTask / std::max<int64_t>(1, columns)),
                [&](int64_t begin, int64_t end) {
                  kernels().copy->take_rows(end - begin, row_bytes, table.bytes(),
-                                           indices.data<int64_t>() + begin, y.bytes() + begin * row_bytes);
+                                           indices.data<int64_t>() + begin,
+                                           y.bytes() + begin * row_bytes);
                });
   Recorder tape(kName, {&weight});
   if (tape)

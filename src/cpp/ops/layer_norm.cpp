@@ -28,13 +28,16 @@ T* data_or_null(const Tensor& x) {
 }
 
 template <class T>
-void forward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tensor& bias, double eps,
-             const Tensor& y, const Tensor& mean, const Tensor& inverse_std) {
+void forward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tensor& bias,
+             double eps, const Tensor& y, const Tensor& mean, const Tensor& inverse_std) {
   const auto& part = part_of<T>(kernels().norm);
   const int64_t grain = std::max<int64_t>(1, kTask / rows.n);
   parallel_for(0, rows.count, grain, [&](int64_t begin, int64_t end) {
-    const LayerNormRows<T> block{end - begin, rows.n, x.data<T>() + begin * rows.n,
-                                 data_or_null<T>(weight), mean.data<T>() + begin,
+    const LayerNormRows<T> block{end - begin,
+                                 rows.n,
+                                 x.data<T>() + begin * rows.n,
+                                 data_or_null<T>(weight),
+                                 mean.data<T>() + begin,
                                  inverse_std.data<T>() + begin};
     part.layer_norm(block, data_or_null<T>(bias), eps, y.data<T>() + begin * rows.n);
   });
@@ -44,8 +47,8 @@ void forward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tens
 Tensor sum_parts(const Tensor& parts, const Tensor& like) {
   Tensor total = zeros(like.shape(), like.dtype());
   if (parts.length(0) > 0)
-    kernels().reduce->sum.columns[index(like.dtype())](parts.length(0), parts.length(1), parts.bytes(),
-                                                       parts.length(1), total.bytes());
+    kernels().reduce->sum.columns[index(like.dtype())](
+        parts.length(0), parts.length(1), parts.bytes(), parts.length(1), total.bytes());
   return total;
 }
 
@@ -61,8 +64,12 @@ void backward(const Rows& rows, const Tensor& x, const Tensor& weight, const Ten
   parallel_for(0, rows.parts(), 1, [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p) {
       const int64_t begin = p * length, count = std::min(length, rows.count - begin);
-      const LayerNormRows<T> block{count, n, x.data<T>() + begin * n, data_or_null<T>(weight),
-                                   mean.data<T>() + begin, inverse_std.data<T>() + begin};
+      const LayerNormRows<T> block{count,
+                                   n,
+                                   x.data<T>() + begin * n,
+                                   data_or_null<T>(weight),
+                                   mean.data<T>() + begin,
+                                   inverse_std.data<T>() + begin};
       part.layer_norm_gradient(block, dy.data<T>() + begin * n,
                                of_x.defined() ? of_x.data<T>() + begin * n : nullptr,
                                of_weight.defined() ? of_weight.data<T>() + p * n : nullptr,
@@ -78,14 +85,15 @@ void check_parameter(const char* name, const Tensor& p, const Tensor& input, con
   if (!p.defined()) return;
   check<ValueError>(p.shape() == shape, kName, ": ", name, " expects shape ", shape, ", got ",
                     p.shape(), " (input: ", input.shape(), ")");
-  check<TypeError>(p.dtype() == input.dtype(), kName, ": ", name, " expects ", input.dtype(), ", got ",
-                   p.dtype());
+  check<TypeError>(p.dtype() == input.dtype(), kName, ": ", name, " expects ", input.dtype(),
+                   ", got ", p.dtype());
 }
 
 }  // namespace
 
 Tensor layer_norm(const Tensor& input, const Dims& normalized_shape,
-                  const std::optional<Tensor>& weight, const std::optional<Tensor>& bias, double eps) {
+                  const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
+                  double eps) {
   const size_t axes = normalized_shape.size();
   const bool fits = axes > 0 && axes <= input.ndim() &&
                     Shape(input.shape().end() - axes, input.shape().end()) == normalized_shape;

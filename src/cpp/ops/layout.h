@@ -28,6 +28,8 @@ inline Tensor laid_out(const Tensor& x, const Strides& strides) {
   return y;
 }
 /// The same for the layout of a dense tensor of x's shape.
-inline Tensor laid_out_as(const Tensor& x, const Tensor& like) { return laid_out(x, like.strides()); }
+inline Tensor laid_out_as(const Tensor& x, const Tensor& like) {
+  return laid_out(x, like.strides());
+}
 
 }  // namespace lepton

@@ -1,4 +1,5 @@
-// One axis of a dense tensor seen as lines of memory: rows where it is innermost, columns elsewhere.
+// One axis of a dense tensor seen as lines of memory: rows where it is innermost, columns
+// elsewhere.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "core/parallel.h"
@@ -16,6 +17,7 @@ struct LineGrid {
   /// Calls body(lines, offset of the first element, number of the first line) on several threads.
   template <class Body>
   void parallel(Body&& body) const {
+    if (lines() == 0) return;
     constexpr int64_t kTask = 1 << 14;
     const int64_t length = std::max<int64_t>(n, 1);
     if (inner == 1) {

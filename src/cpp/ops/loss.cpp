@@ -15,6 +15,11 @@ void check_pair(const char* op, const Tensor& input, const Tensor& target) {
                     input.shape(), ", got ", target.shape());
 }
 
+// Integers as the dtype of the input: promotion would make float64 of them.
+Tensor in_floating(const Tensor& target, const Tensor& input) {
+  return is_floating(target.dtype()) ? target : cast(target, input.dtype());
+}
+
 void check_broadcasts(const char* op, const char* name, const Tensor& w, const Tensor& input) {
   bool fits = w.ndim() <= input.ndim();
   for (size_t i = 0; fits && i < w.ndim(); ++i) {
@@ -30,7 +35,8 @@ Tensor error_loss(const char* op, const Tensor& input, const Tensor& target,
                   const std::string& reduction, std::initializer_list<double> parameters = {}) {
   const Reduction how = parse_reduction(op, reduction);
   check_pair(op, input, target);
-  return reduce_losses(apply<Loss>({input, cast(target, input.dtype())}, parameters), how);
+  const Tensor expected = in_floating(target, input);
+  return reduce_losses(apply<Loss>({input, expected}, parameters), how);
 }
 
 }  // namespace
@@ -43,13 +49,14 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   check_pair(op, input, target);
   if (weight) check_broadcasts(op, "weight", *weight, input);
   if (pos_weight) check_broadcasts(op, "pos_weight", *pos_weight, input);
+  const Tensor expected = in_floating(target, input);
   Tensor losses;
   if (pos_weight) {
-    const Tensor weighted = add(multiply(subtract(*pos_weight, 1.0), target), 1.0);
+    const Tensor weighted = add(multiply(subtract(*pos_weight, 1.0), expected), 1.0);
     const Tensor log_sigmoid = apply<LEPTON_ISA::LogSigmoid>({input});
-    losses = subtract(multiply(subtract(1.0, target), input), multiply(weighted, log_sigmoid));
+    losses = subtract(multiply(subtract(1.0, expected), input), multiply(weighted, log_sigmoid));
   } else {
-    losses = apply<LEPTON_ISA::LogisticLoss>({input, target});
+    losses = apply<LEPTON_ISA::LogisticLoss>({input, expected});
   }
   if (weight) losses = multiply(losses, *weight);
   return reduce_losses(losses, how);

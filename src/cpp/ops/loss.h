@@ -30,10 +30,13 @@ void visit_class_loss_ops(Visit&& op) {
   op(OpInfo{.name = "cross_entropy",
             .signature = "input, target, weight=None, ignore_index=-100, reduction='mean', "
                          "label_smoothing=0.0",
-            .doc = "-log(softmax(input)[target]) of scores [N, C] or [N, C, d1, ...] and class indices [N] or "
-                   "[N, d1, ...], or probabilities of the shape of input; a mean over indices is weighted. "
+            .doc = "-log(softmax(input)[target]) of scores [N, C] or [N, C, d1, ...] and class "
+                   "indices [N] or "
+                   "[N, d1, ...], or probabilities of the shape of input; a mean over indices is "
+                   "weighted. "
                    "IndexError for an index that is neither a class nor ignore_index.",
-            .formula = "class_loss(log_softmax(input, 0 if input.ndim == 1 else 1), target, weight, ignore_index, "
+            .formula = "class_loss(log_softmax(input, 0 if input.ndim == 1 else 1), target, "
+                       "weight, ignore_index, "
                        "reduction, label_smoothing)",
             .samples = "randn(5, 4), randint(0, 4, (5,)); "
                        "randn(5, 4), randint(0, 4, (5,)), weight=rand(4), label_smoothing=0.1; "
@@ -45,13 +48,15 @@ void visit_class_loss_ops(Visit&& op) {
      &cross_entropy);
   op(OpInfo{.name = "nll_loss",
             .signature = "input, target, weight=None, ignore_index=-100, reduction='mean'",
-            .doc = "-input[target] of log-probabilities [N, C] or [N, C, d1, ...] and class indices [N] or "
+            .doc = "-input[target] of log-probabilities [N, C] or [N, C, d1, ...] and class "
+                   "indices [N] or "
                    "[N, d1, ...]; the mean is weighted. "
                    "IndexError for an index that is neither a class nor ignore_index.",
             .formula = "class_loss(input, target, weight, ignore_index, reduction)",
-            .samples = "randn(5, 4), randint(0, 4, (5,)); "
-                       "randn(2, 3, 4, 5), randint(0, 3, (2, 4, 5)), weight=rand(3), ignore_index=1; "
-                       "randn(5, 4), randint(0, 4, (5,)), reduction='none'",
+            .samples =
+                "randn(5, 4), randint(0, 4, (5,)); "
+                "randn(2, 3, 4, 5), randint(0, 3, (2, 4, 5)), weight=rand(3), ignore_index=1; "
+                "randn(5, 4), randint(0, 4, (5,)), reduction='none'",
             .onnx = "NegativeLogLikelihoodLoss"},
      &nll_loss);
 }
@@ -61,15 +66,20 @@ void visit_pairwise_loss_ops(Visit&& op) {
   constexpr const char* kPairs =
       "randn(3, 4), randn(3, 4); randn(3, 4), randn(3, 4), reduction='sum'; "
       "randn(2, 3, 4, 5), randn(2, 3, 4, 5), reduction='none'";
-  op(OpInfo{.name = "binary_cross_entropy_with_logits",
-            .signature = "input, target, weight=None, reduction='mean', pos_weight=None",
-            .doc = "Cross-entropy of sigmoid(input) against probabilities of the same shape, without overflow; "
-                   "weight and pos_weight (the weight of positives) broadcast to the shape of input.",
-            .formula = "reduce((1 if weight is None else weight) * ((1 - target) * input + (1 + ((1 if pos_weight "
-                       "is None else pos_weight) - 1) * target) * logaddexp(0, -input)), reduction)",
-            .samples = "randn(3, 4), rand(3, 4); randn(3, 4), rand(3, 4), weight=rand(4), reduction='sum'; "
-                       "randn(3, 4), rand(3, 4), reduction='none', pos_weight=rand(4)"},
-     &binary_cross_entropy_with_logits);
+  op(
+      OpInfo{
+          .name = "binary_cross_entropy_with_logits",
+          .signature = "input, target, weight=None, reduction='mean', pos_weight=None",
+          .doc = "Cross-entropy of sigmoid(input) against probabilities of the same shape, without "
+                 "overflow; "
+                 "weight and pos_weight (the weight of positives) broadcast to the shape of input.",
+          .formula = "reduce((1 if weight is None else weight) * ((1 - target) * input + (1 + ((1 "
+                     "if pos_weight "
+                     "is None else pos_weight) - 1) * target) * logaddexp(0, -input)), reduction)",
+          .samples =
+              "randn(3, 4), rand(3, 4); randn(3, 4), rand(3, 4), weight=rand(4), reduction='sum'; "
+              "randn(3, 4), rand(3, 4), reduction='none', pos_weight=rand(4)"},
+      &binary_cross_entropy_with_logits);
   op(OpInfo{.name = "mse_loss",
             .signature = "input, target, reduction='mean'",
             .doc = "Square of the error of tensors of one shape.",
@@ -87,14 +97,17 @@ void visit_pairwise_loss_ops(Visit&& op) {
             .doc = "Half the square of the error up to delta, straight beyond.",
             .formula = "reduce(where(abs(input - target) <= delta, 0.5 * (input - target) ** 2, "
                        "delta * (abs(input - target) - 0.5 * delta)), reduction)",
-            .samples = "randn(3, 4), randn(3, 4); randn(3, 4), randn(3, 4), reduction='none', delta=0.5"},
+            .samples =
+                "randn(3, 4), randn(3, 4); randn(3, 4), randn(3, 4), reduction='none', delta=0.5"},
      &huber_loss);
   op(OpInfo{.name = "smooth_l1_loss",
             .signature = "input, target, reduction='mean', beta=1.0",
             .doc = "Half the square of the error over beta up to beta, straight beyond.",
-            .formula = "reduce(where(abs(input - target) < beta, 0.5 * (input - target) ** 2 / beta, "
-                       "abs(input - target) - 0.5 * beta), reduction)",
-            .samples = "randn(3, 4), randn(3, 4); randn(3, 4), randn(3, 4), reduction='none', beta=0.5"},
+            .formula =
+                "reduce(where(abs(input - target) < beta, 0.5 * (input - target) ** 2 / beta, "
+                "abs(input - target) - 0.5 * beta), reduction)",
+            .samples =
+                "randn(3, 4), randn(3, 4); randn(3, 4), randn(3, 4), reduction='none', beta=0.5"},
      &smooth_l1_loss);
 }
 

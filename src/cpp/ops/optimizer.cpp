@@ -23,7 +23,8 @@ struct Chunk {
 std::vector<Chunk> cut(const std::vector<Tensor>& tensors, int64_t size) {
   std::vector<Chunk> chunks;
   for (size_t i = 0; i < tensors.size(); ++i)
-    for (int64_t b = 0, n = tensors[i].numel(); b < n; b += size) chunks.push_back({i, b, std::min(n, b + size)});
+    for (int64_t b = 0, n = tensors[i].numel(); b < n; b += size)
+      chunks.push_back({i, b, std::min(n, b + size)});
   return chunks;
 }
 
@@ -39,7 +40,8 @@ void for_chunks(const std::vector<Chunk>& chunks, Body&& body) {
     work = 0;
   }
   parallel_for(0, static_cast<int64_t>(tasks.size()) - 1, 1, [&](int64_t b, int64_t e) {
-    for (size_t i = tasks[static_cast<size_t>(b)]; i < tasks[static_cast<size_t>(e)]; ++i) body(chunks[i]);
+    for (size_t i = tasks[static_cast<size_t>(b)]; i < tasks[static_cast<size_t>(e)]; ++i)
+      body(chunks[i]);
   });
 }
 
@@ -76,8 +78,8 @@ void check_list(const char* op, const char* name, const std::vector<Tensor>& par
   check<ValueError>(list.size() == params.size(), op, ": ", name, " expects ", params.size(),
                     " tensors as params has, got ", list.size());
   for (size_t i = 0; i < list.size(); ++i) {
-    check<ValueError>(list[i].shape() == params[i].shape(), op, ": ", name, "[", i, "] expects shape ",
-                      params[i].shape(), ", got ", list[i].shape());
+    check<ValueError>(list[i].shape() == params[i].shape(), op, ": ", name, "[", i,
+                      "] expects shape ", params[i].shape(), ", got ", list[i].shape());
     check<TypeError>(list[i].dtype() == params[i].dtype(), op, ": ", name, "[", i, "] expects ",
                      params[i].dtype(), ", got ", list[i].dtype());
   }
@@ -98,16 +100,15 @@ std::vector<Tensor> layouts(const std::vector<Tensor>& tensors) {
 
 std::vector<Tensor> laid_out_all(const std::vector<Tensor>& xs, const std::vector<Tensor>& like) {
   std::vector<Tensor> result;
-  for (size_t i = 0; i < xs.size(); ++i)
-    result.push_back(laid_out_as(xs[i], like[i]));
+  for (size_t i = 0; i < xs.size(); ++i) result.push_back(laid_out_as(xs[i], like[i]));
   return result;
 }
 
 }  // namespace
 
 void sgd_step(const std::vector<Tensor>& params, const std::vector<Tensor>& grads,
-              const std::vector<Tensor>& momentum_buffers, double lr, double momentum, double dampening,
-              double weight_decay, bool nesterov) {
+              const std::vector<Tensor>& momentum_buffers, double lr, double momentum,
+              double dampening, double weight_decay, bool nesterov) {
   const char* op = "sgd_step";
   check_floating(op, "params", params);
   check_list(op, "grads", params, grads);
@@ -131,8 +132,9 @@ void sgd_step(const std::vector<Tensor>& params, const std::vector<Tensor>& grad
 }
 
 void adam_step(const std::vector<Tensor>& params, const std::vector<Tensor>& grads,
-               const std::vector<Tensor>& exp_avgs, const std::vector<Tensor>& exp_avg_sqs, int64_t step,
-               double lr, double beta1, double beta2, double eps, double weight_decay, bool decoupled) {
+               const std::vector<Tensor>& exp_avgs, const std::vector<Tensor>& exp_avg_sqs,
+               int64_t step, double lr, double beta1, double beta2, double eps, double weight_decay,
+               bool decoupled) {
   const char* op = "adam_step";
   check<ValueError>(step >= 1, op, ": step expects a count from 1, got ", step);
   check_floating(op, "params", params);
@@ -144,14 +146,20 @@ void adam_step(const std::vector<Tensor>& params, const std::vector<Tensor>& gra
   const std::vector<Tensor> like = layouts(params), g = laid_out_all(grads, like);
   const Written p(op, params, like), m(op, exp_avgs, like), v(op, exp_avg_sqs, like);
   const double count = static_cast<double>(step);
-  const AdamStep how{lr,        beta1, beta2, eps, weight_decay, decoupled, 1 - std::pow(beta1, count),
+  const AdamStep how{lr,
+                     beta1,
+                     beta2,
+                     eps,
+                     weight_decay,
+                     decoupled,
+                     1 - std::pow(beta1, count),
                      1 - std::pow(beta2, count)};
   for_chunks(cut(params, kChunk), [&](const Chunk& c) {
     dispatch_floating(op, params[c.tensor].dtype(), [&]<class T>() {
       const auto at = [&](const Tensor& x) { return x.data<T>() + c.begin; };
       part_of<T>(kernels().optim)
-          .adam(c.end - c.begin, how, at(p.memory[c.tensor]), at(g[c.tensor]), at(m.memory[c.tensor]),
-                at(v.memory[c.tensor]));
+          .adam(c.end - c.begin, how, at(p.memory[c.tensor]), at(g[c.tensor]),
+                at(m.memory[c.tensor]), at(v.memory[c.tensor]));
     });
   });
   p.commit();
@@ -172,11 +180,14 @@ double clip_grad_norm(const std::vector<Tensor>& grads, double max_norm, double 
     for_chunks(chunks, [&](const Chunk& c) {
       const Tensor& x = g.memory[c.tensor];
       dispatch_floating(op, x.dtype(), [&]<class T>() {
-        body(part_of<T>(kernels().optim), c.end - c.begin, x.data<T>() + c.begin, &c - chunks.data());
+        body(part_of<T>(kernels().optim), c.end - c.begin, x.data<T>() + c.begin,
+             &c - chunks.data());
       });
     });
   };
-  each([&](const auto& part, int64_t n, auto* x, ptrdiff_t i) { squares[i] = part.squared_norm(n, x); });
+  each([&](const auto& part, int64_t n, auto* x, ptrdiff_t i) {
+    squares[i] = part.squared_norm(n, x);
+  });
   double total = 0;
   for (double s : squares) total += s;
   const double norm = std::sqrt(total), factor = max_norm / (norm + eps);

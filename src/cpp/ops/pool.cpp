@@ -38,9 +38,9 @@ void check_window(const char* op, const char* axis, int64_t length, const Window
   constexpr int64_t kLimit = int64_t{1} << 31;
   check<ValueError>(w.kernel < kLimit && w.stride < kLimit && w.dilation < kLimit, op,
                     ": kernel_size, stride and dilation expect numbers below 2**31");
-  check<ValueError>(length + 2 * w.padding >= w.dilation * (w.kernel - 1) + 1, op, ": the window of ",
-                    w.dilation * (w.kernel - 1) + 1, " does not fit into the ", axis, " of ", length,
-                    " with padding ", w.padding);
+  check<ValueError>(length + 2 * w.padding >= w.dilation * (w.kernel - 1) + 1, op,
+                    ": the window of ", w.dilation * (w.kernel - 1) + 1, " does not fit into the ",
+                    axis, " of ", length, " with padding ", w.padding);
 }
 
 Axis sliding(const char* op, const char* name, int64_t length, const Window& w) {
@@ -91,14 +91,16 @@ struct Images {
     height = input.shape()[n - 2];
     width = input.shape()[n - 1];
     check<ValueError>(input.shape()[n - 3] > 0 && height > 0 && width > 0, op,
-                      ": input expects channels, height and width of at least 1, got shape ", input.shape());
+                      ": input expects channels, height and width of at least 1, got shape ",
+                      input.shape());
     interleaved = !input.is_contiguous() && has_layout(input, order(input.shape()));
     x = interleaved ? input : contiguous(input);
     channels = interleaved ? x.shape()[n - 3] : 1;
     count = x.numel() / (height * width * channels);
   }
   static Strides order(const Shape& shape) {
-    return shape.size() == 4 ? strides_in_order(shape, {0, 2, 3, 1}) : strides_in_order(shape, {1, 2, 0});
+    return shape.size() == 4 ? strides_in_order(shape, {0, 2, 3, 1})
+                             : strides_in_order(shape, {1, 2, 0});
   }
   int64_t size() const { return height * width * channels; }
   Tensor output(int64_t lines, int64_t pixels, DType dtype) const {
@@ -118,8 +120,14 @@ struct Pooling {
   Strides strides;
 
   Pooling(const Images& in, Axis lines, Axis pixels)
-      : images(in.count), channels(in.channels), height(in.height), width(in.width),
-        lines(std::move(lines)), pixels(std::move(pixels)), shape(in.x.shape()), strides(in.x.strides()) {}
+      : images(in.count),
+        channels(in.channels),
+        height(in.height),
+        width(in.width),
+        lines(std::move(lines)),
+        pixels(std::move(pixels)),
+        shape(in.x.shape()),
+        strides(in.x.strides()) {}
 
   int64_t out_lines() const { return static_cast<int64_t>(lines.spans.size()); }
   int64_t out_pixels() const { return static_cast<int64_t>(pixels.spans.size()); }
@@ -129,8 +137,16 @@ struct Pooling {
 
   PoolBlock block(int64_t first_line, int64_t count) const {
     const int64_t line = width * channels;
-    return {channels, count, out_pixels(), lines.spans.data() + first_line, pixels.spans.data(), line,
-            channels, lines.dilation * line, pixels.dilation * channels, image()};
+    return {channels,
+            count,
+            out_pixels(),
+            lines.spans.data() + first_line,
+            pixels.spans.data(),
+            line,
+            channels,
+            lines.dilation * line,
+            pixels.dilation * channels,
+            image()};
   }
 
   /// Calls body(block, offset of its image, offset of its output) for groups of output lines.
@@ -139,13 +155,14 @@ struct Pooling {
     const int64_t work = std::max<int64_t>(1, out_line() * lines.longest() * pixels.longest());
     const int64_t group = std::clamp<int64_t>(kTask / work, 1, std::max<int64_t>(1, out_lines()));
     const int64_t groups = (out_lines() + group - 1) / group;
-    parallel_for(0, images * groups, std::max<int64_t>(1, kTask / (work * group)), [&](int64_t b, int64_t e) {
-      for (int64_t task = b; task < e; ++task) {
-        const int64_t n = task / groups, line = task % groups * group;
-        body(block(line, std::min(group, out_lines() - line)), n * image(),
-             (n * out_lines() + line) * out_line());
-      }
-    });
+    parallel_for(0, images * groups, std::max<int64_t>(1, kTask / (work * group)),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t task = b; task < e; ++task) {
+                     const int64_t n = task / groups, line = task % groups * group;
+                     body(block(line, std::min(group, out_lines() - line)), n * image(),
+                          (n * out_lines() + line) * out_line());
+                   }
+                 });
   }
   /// The same for whole images: their windows may share input elements.
   template <class Body>
@@ -175,8 +192,9 @@ Tensor max_pool(const char* op, const Tensor& input, const Images& in, Axis line
   Tensor y = in.output(pooling.out_lines(), pooling.out_pixels(), in.x.dtype());
   Recorder tape(op, {&input});
   const bool small = pooling.small_window();
-  const Tensor taps = tape ? empty_strided(y.shape(), y.strides(), small ? DType::kUInt8 : DType::kInt32)
-                           : Tensor();
+  const Tensor taps =
+      tape ? empty_strided(y.shape(), y.strides(), small ? DType::kUInt8 : DType::kInt32)
+           : Tensor();
   return dispatch_floating(op, y.dtype(), [&]<class T>() {
     const auto kernel = part_of<T>(kernels().pool).max[small ? 0 : 1];
     pooling.for_lines([&](const PoolBlock& block, int64_t image, int64_t out) {
@@ -187,9 +205,10 @@ Tensor max_pool(const char* op, const Tensor& input, const Images& in, Axis line
       tape.vjp(0, [pooling, taps, small](const Tensor& upstream) {
         const Tensor dy = laid_out_as(upstream, taps);
         const auto gradient = part_of<T>(kernels().pool).max_gradient[small ? 0 : 1];
-        return pooling.input_gradient<T>(dy.dtype(), [&](const PoolBlock& block, T* dx, int64_t out) {
-          gradient(block, dy.data<T>() + out, taps.bytes() + out * taps.item_size(), dx);
-        });
+        return pooling.input_gradient<T>(
+            dy.dtype(), [&](const PoolBlock& block, T* dx, int64_t out) {
+              gradient(block, dy.data<T>() + out, taps.bytes() + out * taps.item_size(), dx);
+            });
       });
     return tape.output(y);
   });
@@ -209,9 +228,10 @@ Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis 
       tape.vjp(0, [pooling, divisor, strides = y.strides()](const Tensor& upstream) {
         const Tensor dy = laid_out(upstream, strides);
         const auto gradient = part_of<T>(kernels().pool).average_gradient;
-        return pooling.input_gradient<T>(dy.dtype(), [&](const PoolBlock& block, T* dx, int64_t out) {
-          gradient(block, dy.data<T>() + out, divisor, dx);
-        });
+        return pooling.input_gradient<T>(dy.dtype(),
+                                         [&](const PoolBlock& block, T* dx, int64_t out) {
+                                           gradient(block, dy.data<T>() + out, divisor, dx);
+                                         });
       });
     return tape.output(y);
   });
@@ -224,11 +244,13 @@ Tensor max_pool2d(const Tensor& input, Pair kernel_size, std::optional<Pair> str
   const char* op = "max_pool2d";
   const Images in(op, input);
   const Pair step = stride.value_or(kernel_size);
-  return max_pool(op, input, in,
-                  sliding(op, "height", in.height,
-                          {kernel_size.first, step.first, padding.first, dilation.first, ceil_mode, false}),
-                  sliding(op, "width", in.width,
-                          {kernel_size.second, step.second, padding.second, dilation.second, ceil_mode, false}));
+  return max_pool(
+      op, input, in,
+      sliding(op, "height", in.height,
+              {kernel_size.first, step.first, padding.first, dilation.first, ceil_mode, false}),
+      sliding(
+          op, "width", in.width,
+          {kernel_size.second, step.second, padding.second, dilation.second, ceil_mode, false}));
 }
 
 Tensor avg_pool2d(const Tensor& input, Pair kernel_size, std::optional<Pair> stride, Pair padding,

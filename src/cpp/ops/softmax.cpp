@@ -26,7 +26,8 @@ void run_forward(const Kind& kind, const Tensor& x, int64_t axis, const Tensor& 
 }
 
 template <class T>
-void run_gradient(const Kind& kind, const Tensor& y, const Tensor& dy, int64_t axis, const Tensor& dx) {
+void run_gradient(const Kind& kind, const Tensor& y, const Tensor& dy, int64_t axis,
+                  const Tensor& dx) {
   const auto& part = part_of<T>(kernels().softmax);
   const auto kernel = kind.log ? part.log_softmax_gradient : part.softmax_gradient;
   lines_in_memory(y, axis).parallel([&](const Lines& at, int64_t offset, int64_t) {
@@ -55,7 +56,9 @@ Tensor softmax_along(const Kind& kind, const Tensor& input, int64_t dim) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& input, int64_t dim) { return softmax_along({"softmax", false}, input, dim); }
+Tensor softmax(const Tensor& input, int64_t dim) {
+  return softmax_along({"softmax", false}, input, dim);
+}
 Tensor log_softmax(const Tensor& input, int64_t dim) {
   return softmax_along({"log_softmax", true}, input, dim);
 }
