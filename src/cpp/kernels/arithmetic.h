@@ -69,13 +69,13 @@ struct FloorDivide : BinaryOp<kNumeric> {
   static constexpr ElementwiseInfo info{
       .name = "floor_divide",
       .doc = "Largest integer that is not greater than the quotient; integers divided by 0 give 0.",
-      .formula = "floor_divide(x1, x2)"};
+      .formula = "where(isinf(x1) != isinf(x2), floor(x1 / x2), floor_divide(x1, x2))"};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x1, T x2) {
     if constexpr (kIsFloating<T>) {
       const T quotient = x1 / x2;
-      if (!(abs(quotient) < infinity<T>()) || !(abs(x2) < infinity<T>()) || quotient == 0)
+      if (!(abs(quotient) < infinity<T>()) || !(abs(x2) < infinity<T>()) || x1 == 0)
         return libm_floor(quotient);
       // The rounded quotient may reach an integer that the exact one does not.
       const T rest = libm_fmod(x1, x2), whole = libm_rint((x1 - rest) / x2);

@@ -104,7 +104,7 @@ struct LogisticLoss : BinaryOp<kFloating> {
   static constexpr ElementwiseInfo info{
       .name = "logistic_loss",
       .doc = "Cross-entropy of the probability sigmoid(x1) against the probability x2.",
-      .formula = "(1 - x2) * x1 + logaddexp(0, -x1)",
+      .formula = "where(x1 > 0, 1 - x2, -x2) * x1 + log1p(exp(-abs(x1)))",
       .space = Space::kInternal};
   template <class V>
   LEPTON_INLINE V forward(V x1, V x2) {

@@ -172,11 +172,22 @@ class Blocked {
   std::optional<Scratch> b_, bias_;
 };
 
+// Sums of nothing: a and b may be null then.
+template <class T>
+void without_products(const GemmCall<T>& call) {
+  for (int64_t i = 0; i < call.m; ++i)
+    for (int64_t j = 0; j < call.n; ++j) {
+      T& out = call.c[i * call.c_row + j];
+      out = (call.accumulate ? out : T(0)) + (call.bias ? call.bias[j] : T(0));
+    }
+}
+
 }  // namespace
 
 template <class T>
 void gemm_blocked(const GemmCall<T>& call) {
   if (call.m == 0 || call.n == 0) return;
+  if (call.k == 0) return without_products(call);
   FlushDenormals flush;
   const int64_t panel = gemm_part<T>().wide.columns;
   const int64_t width =
