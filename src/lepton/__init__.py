@@ -11,32 +11,53 @@
 `lepton.Trainer`. They load on first use.
 """
 
-from __future__ import annotations
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
-import importlib
-from typing import Any
-
-from lepton import array as _array
 from lepton.array import *  # noqa: F403
+from lepton.array import __array_api_version__ as __array_api_version__
+from lepton.array import __array_namespace_info__ as __array_namespace_info__
+
+if _TYPE_CHECKING:
+    from lepton import data as data
+    from lepton import linalg as linalg
+    from lepton import metrics as metrics
+    from lepton import nn as nn
+    from lepton import optim as optim
+    from lepton import plot as plot
+    from lepton import random as random
+    from lepton import saving as saving
+    from lepton import training as training
+    from lepton import vision as vision
+    from lepton.training import Trainer as Trainer
 
 __version__ = "0.1.0"
 
 # Where a name that `import lepton` does not load comes from.
 _LAZY = {"Trainer": "lepton.training"}
 _PACKAGES = (
-    "cli", "data", "linalg", "metrics", "nn", "optim", "plot", "random", "saving", "training", "vision",
+    "cli",
+    "data",
+    "linalg",
+    "metrics",
+    "nn",
+    "optim",
+    "plot",
+    "random",
+    "saving",
+    "training",
+    "vision",
 )
 
-__all__ = [*_array.__all__, *_LAZY, *_PACKAGES]
 
-
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name in _PACKAGES:
-        return importlib.import_module(f"lepton.{name}")
+        return _importlib.import_module(f"lepton.{name}")
     if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
+        return getattr(_importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'lepton' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_LAZY, *_PACKAGES})

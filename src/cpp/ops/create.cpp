@@ -56,6 +56,7 @@ Tensor fill(const char* op, const Tensor& y, const Scalar& value) {
 }  // namespace
 
 Tensor full_of(const Shape& shape, const Scalar& value, std::optional<DType> dtype) {
+  count("full", shape);
   return fill("full", empty(shape, dtype.value_or(default_type(value))), value);
 }
 Tensor empty_as(const Tensor& x, std::optional<DType> dtype) { return empty_like(x, dtype.value_or(x.dtype())); }
@@ -134,8 +135,8 @@ Tensor linspace(double start, double stop, int64_t num, std::optional<DType> dty
   return y;
 }
 
-Tensor eye(int64_t rows, std::optional<int64_t> columns, int64_t k, std::optional<DType> dtype) {
-  const int64_t cols = columns.value_or(rows);
+Tensor eye(int64_t rows, std::optional<int64_t> columns, Diagonal diagonal, std::optional<DType> dtype) {
+  const int64_t cols = columns.value_or(rows), k = diagonal.k;
   check<ValueError>(rows >= 0 && cols >= 0, "eye: expects lengths of at least 0, got ", rows, " and ", cols);
   Tensor y = zeros({rows, cols}, dtype.value_or(kDefaultFloat));
   if (k >= cols || k <= -rows) return y;

@@ -8,9 +8,11 @@ namespace lepton {
 Tensor empty_of(const Shape& shape, std::optional<DType> dtype);
 Tensor full_of(const Shape& shape, const Scalar& value, std::optional<DType> dtype);
 inline Tensor zeros_of(const Shape& shape, std::optional<DType> dtype) {
+  count("zeros", shape);
   return zeros(shape, dtype.value_or(kDefaultFloat));
 }
 inline Tensor ones_of(const Shape& shape, std::optional<DType> dtype) {
+  count("ones", shape);
   return ones(shape, dtype.value_or(kDefaultFloat));
 }
 /// The same with the shape, the memory order and, unless another is given, the dtype of x.
@@ -20,7 +22,7 @@ Tensor zeros_as(const Tensor& x, std::optional<DType> dtype);
 Tensor ones_as(const Tensor& x, std::optional<DType> dtype);
 Tensor arange(const Scalar& start, std::optional<Scalar> stop, const Scalar& step, std::optional<DType> dtype);
 Tensor linspace(double start, double stop, int64_t num, std::optional<DType> dtype, bool endpoint);
-Tensor eye(int64_t rows, std::optional<int64_t> columns, int64_t k, std::optional<DType> dtype);
+Tensor eye(int64_t rows, std::optional<int64_t> columns, Diagonal diagonal, std::optional<DType> dtype);
 
 /// Uniform numbers in [low, high) from the global generator.
 Tensor uniform(const Shape& shape, double low, double high, std::optional<DType> dtype);

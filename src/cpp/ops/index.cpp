@@ -102,7 +102,7 @@ class Planner {
     advanced();
     if (t.dtype() == DType::kBool) {
       for (size_t k = 0; k < t.ndim(); ++k)
-        check<IndexError>(t.shape()[k] == x_.shape()[axis_ + k], "getitem: boolean index of shape ", t.shape(),
+        check<IndexError>(t.shape()[k] == x_.shape()[axis_ + k] || t.shape()[k] == 0, "getitem: boolean index of shape ", t.shape(),
                           " does not match shape ", x_.shape(), " at axis ", axis_ + k);
       if (t.ndim() == 0) {  // x[True]: a new axis of length one or zero
         shape_.push_back(1);

@@ -41,6 +41,11 @@ struct Operand {
   std::optional<Scalar> number;
 };
 
+/// The number of a diagonal; beyond any matrix they are all alike.
+struct Diagonal {
+  int64_t k = 0;
+};
+
 /// An integer for both of two axes, or one for each.
 struct Pair {
   int64_t first = 0, second = 0;

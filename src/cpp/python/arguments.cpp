@@ -181,6 +181,14 @@ int64_t Argument<int64_t>::from(const char* op, const char* parameter, PyObject*
   raise_type(op, parameter, "an int", object);
 }
 
+Diagonal Argument<Diagonal>::from(const char* op, const char* parameter, PyObject* object) {
+  constexpr int64_t kFar = int64_t{1} << 60;
+  int overflow = 0;
+  if (PyLong_Check(object)) PyLong_AsLongLongAndOverflow(object, &overflow);
+  if (overflow) return {overflow * kFar};
+  return {std::clamp(Argument<int64_t>::from(op, parameter, object), -kFar, kFar)};
+}
+
 double Argument<double>::from(const char* op, const char* parameter, PyObject* object) {
   const double value = PyFloat_AsDouble(object);
   if (value == -1.0 && PyErr_Occurred()) {
@@ -296,7 +304,7 @@ PyObject* trampoline(PyObject* self, PyObject* const* args, Py_ssize_t nargs, Py
 }  // namespace
 
 py::object make_callable(const BoundOp* op, bool method, const char* module_name) {
-  const std::string signature = method ? "$self" + std::string(op->info.signature).substr(op->signature.parameter(0).size())
+  const std::string signature = method ? "self" + std::string(op->info.signature).substr(op->signature.parameter(0).size())
                                        : op->info.signature;
   std::string doc = std::string(op->info.name) + "(" + signature + ")\n--\n\n" + op->info.doc;
   if (op->info.formula) doc += std::string("\n\nFormula: ``") + op->info.formula + "``";

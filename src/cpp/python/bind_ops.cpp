@@ -115,6 +115,8 @@ class Binder {
     const std::string& first = op->signature.parameter(0);
     const std::string module = std::string("lepton") + (std::string(space_) == "array" ? "" : ".nn.functional");
     target_.attr(op->info.name) = make_callable(op, false, strdup(module.c_str()));
+    if (!py::hasattr(target_, "__all__")) target_.attr("__all__") = py::list();
+    target_.attr("__all__").cast<py::list>().append(op->info.name);
     if (method && (first == "x" || first == "x1" || first == "input")) {
       op->packs_positional = op->signature.size() > 1 &&
                              (op->signature.parameter(1) == "shape" || op->signature.parameter(1) == "axes");

@@ -138,7 +138,7 @@ Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype, s
   const bool same = match_dtype(array.dtype()) == type && shareable(array);
   check<ValueError>(copy != false || (same && !fresh), op, ": a tensor of ", type, " from ",
                     Py_TYPE(object)->tp_name, " needs a copy");
-  check<TypeError>(array.dtype().kind() != 'f' || is_floating(type) || type == DType::kBool || !fresh, op,
+  check<TypeError>(array.dtype().kind() != 'f' || array.size() == 0 || is_floating(type) || type == DType::kBool || !fresh, op,
                    ": floats do not fit into ", type);
   if (!same) array = array.attr("astype")(py::reinterpret_borrow<py::object>(dtype_object(type)));
   const Tensor shared = from_array(op, array);

@@ -152,7 +152,6 @@ void make_tensor_type(py::module_& module) {
   slots.push_back({Py_tp_getset, attributes});
   slots.push_back({Py_tp_members, members});
   slots.push_back({Py_tp_hash, reinterpret_cast<void*>(hash)});
-  slots.push_back({Py_tp_iter, reinterpret_cast<void*>(PySeqIter_New)});
   slots.push_back({0, nullptr});
   PyType_Spec spec = {"lepton.Tensor", sizeof(TensorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                       slots.data()};

@@ -1,16 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Linear algebra: the `linalg` extension of the array API standard, with gradients."""
 
-from __future__ import annotations
-
-from lepton.linalg import decompositions, norms, products, solving
-from lepton.linalg.decompositions import *  # noqa: F403
-from lepton.linalg.norms import *  # noqa: F403
-from lepton.linalg.products import *  # noqa: F403
-from lepton.linalg.solving import *  # noqa: F403
-
-__all__: list[str] = []
-__all__ += decompositions.__all__
-__all__ += norms.__all__
-__all__ += products.__all__
-__all__ += solving.__all__
+from lepton.linalg._decompositions import *  # noqa: F403
+from lepton.linalg._norms import *  # noqa: F403
+from lepton.linalg._products import *  # noqa: F403
+from lepton.linalg._solving import *  # noqa: F403

@@ -27,7 +27,9 @@ def _format(self: Tensor, spec: str) -> str:
     if not spec:
         return str(self)
     if self.size != 1:
-        raise TypeError(f"format: '{spec}' expects a tensor with one element, got shape {self.shape}")
+        raise TypeError(
+            f"format: '{spec}' expects a tensor with one element, got shape {self.shape}"
+        )
     return format(self.item(), spec)
 
 

@@ -76,7 +76,9 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
         if any(n < 0 for n in lengths):
             raise ValueError(f"broadcast_shapes: expects lengths of at least 0, got {lengths}")
         n = max(len(result), len(lengths))
-        pairs = zip((1,) * (n - len(result)) + result, (1,) * (n - len(lengths)) + lengths, strict=True)
+        pairs = zip(
+            (1,) * (n - len(result)) + result, (1,) * (n - len(lengths)) + lengths, strict=True
+        )
         joined = []
         for a, b in pairs:
             if a != b and 1 not in (a, b):
@@ -94,9 +96,7 @@ def broadcast_arrays(*arrays: Tensor) -> tuple[Tensor, ...]:
     return tuple(broadcast_to(x, shape) for x in arrays)
 
 
-def moveaxis(
-    x: Tensor, source: int | Sequence[int], destination: int | Sequence[int], /
-) -> Tensor:
+def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int], /) -> Tensor:
     """Axes moved to other places, the others in their order; a view.
 
     Examples
@@ -113,14 +113,18 @@ def moveaxis(
             raise ValueError(f"moveaxis: {name} names an axis twice, got {value}")
         places.append(axes)
     if len(places[0]) != len(places[1]):
-        raise ValueError(f"moveaxis: expects as many sources as destinations, got {source} and {destination}")
+        raise ValueError(
+            f"moveaxis: expects as many sources as destinations, got {source} and {destination}"
+        )
     order = [a for a in range(x.ndim) if a not in places[0]]
     for to, origin in sorted(zip(places[1], places[0], strict=True)):
         order.insert(to, origin)
     return permute_dims(x, order)
 
 
-def repeat(x: Tensor, repeats: int | Tensor | Sequence[int], /, *, axis: int | None = None) -> Tensor:
+def repeat(
+    x: Tensor, repeats: int | Tensor | Sequence[int], /, *, axis: int | None = None
+) -> Tensor:
     """Each element (or slice along an axis) repeated, all as often or each its own number of times.
 
     Examples
@@ -171,7 +175,9 @@ def roll(
     if axis is None:
         if len(shifts) != 1:
             raise ValueError(f"roll: several shifts need as many axes, got {shifts} and None")
-        return reshape(roll(reshape(x, (-1,)) if x.size else x.flatten(), shifts[0], axis=0), x.shape)
+        return reshape(
+            roll(reshape(x, (-1,)) if x.size else x.flatten(), shifts[0], axis=0), x.shape
+        )
     axes = [_axis("roll", a, x.ndim) for a in _integers("roll", "axis", axis)]
     if len(shifts) == 1:
         shifts *= len(axes)
@@ -217,9 +223,7 @@ def unstack(x: Tensor, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     return tuple(x[(*front, i)] for i in range(x.shape[len(front)]))
 
 
-def split(
-    x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0
-) -> list[Tensor]:
+def split(x: Tensor, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     """Pieces along an axis, as NumPy cuts them: that many equal ones, or cut at these indices.
 
     PyTorch's function of this name takes the length of a piece instead. The pieces are views.

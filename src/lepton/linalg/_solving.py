@@ -11,8 +11,8 @@ import numpy as np
 from lepton import _core
 from lepton._core import Tensor
 from lepton._core.array import broadcast_to, eye, matmul
+from lepton.linalg._decompositions import svdvals
 from lepton.linalg._support import Array, check_matrices, lapack, record, sum_to, transpose
-from lepton.linalg.decompositions import svdvals
 
 __all__ = [
     "cholesky",
@@ -34,7 +34,7 @@ class SlogdetResult(NamedTuple):
 
 
 def cholesky(x: Tensor, /, *, upper: bool = False) -> Tensor:
-    """The triangle L with ``x = L L.mT`` of symmetric positive-definite matrices, or with upper its transpose.
+    """The triangle L with ``x = L L.mT`` of positive-definite matrices; with upper, ``L.mT``.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def det(x: Tensor, /) -> Tensor:
 
 
 def slogdet(x: Tensor, /) -> SlogdetResult:
-    """Signs of the determinants and logarithms of their magnitudes; of a singular matrix 0 and -inf."""
+    """Signs of determinants and logarithms of their magnitudes; 0 and -inf if singular."""
     a = check_matrices("slogdet", x, square=True)
     sign, logarithm = lapack("slogdet", np.linalg.slogdet, a)
 
@@ -131,12 +131,18 @@ def solve(x1: Tensor, x2: Tensor, /) -> Tensor:
         raise TypeError(f"solve: x2 expects a Tensor of float32 or float64, got {found}")
     vector = x2.ndim == 1
     if x2.ndim < 1 or x2.shape[-1 if vector else -2] != x1.shape[-1]:
-        raise ValueError(f"solve: x2 expects {x1.shape[-1]} rows, got shape {x2.shape} (x1: {x1.shape})")
+        raise ValueError(
+            f"solve: x2 expects {x1.shape[-1]} rows, got shape {x2.shape} (x1: {x1.shape})"
+        )
     b = x2.detach()._array()
     b = b[:, None] if vector else b
     try:
-        y = lapack("solve", np.linalg.solve, a, np.broadcast_to(b, np.broadcast_shapes(
-            b.shape, (*a.shape[:-2], 1, 1))))
+        y = lapack(
+            "solve",
+            np.linalg.solve,
+            a,
+            np.broadcast_to(b, np.broadcast_shapes(b.shape, (*a.shape[:-2], 1, 1))),
+        )
     except ValueError as error:
         if str(error).startswith("solve:"):
             raise
@@ -199,11 +205,12 @@ def matrix_power(x: Tensor, n: int, /) -> Tensor:
         return broadcast_to(eye(x.shape[-1], dtype=x.dtype), x.shape).clone()
     base = inv(x) if exponent < 0 else x
     exponent = abs(exponent)
-    result: Tensor | None = None
-    while exponent:
-        if exponent & 1:
-            result = base if result is None else matmul(result, base)
+    while not exponent & 1:
+        base = matmul(base, base)
         exponent >>= 1
-        if exponent:
-            base = matmul(base, base)
-    return result.clone() if result is x else result  # type: ignore[union-attr, return-value]
+    result = base.clone() if base is x else base
+    while exponent := exponent >> 1:
+        base = matmul(base, base)
+        if exponent & 1:
+            result = matmul(result, base)
+    return result

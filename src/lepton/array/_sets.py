@@ -95,9 +95,7 @@ def unique_values(x: Tensor, /) -> Tensor:
     return _unique("unique_values", x).values
 
 
-def isin(
-    x1: Tensor | int, x2: Tensor | int, /, *, invert: builtins.bool = False
-) -> Tensor:
+def isin(x1: Tensor | int, x2: Tensor | int, /, *, invert: builtins.bool = False) -> Tensor:
     """For each element of x1, whether it is (with invert: is not) an element of x2.
 
     Examples

@@ -10,8 +10,8 @@ from numpy.typing import DTypeLike
 from lepton._core import Tensor
 from lepton._core.array import arange, matmul, matrix_transpose, multiply, reshape, stack
 from lepton._core.array import sum as _sum
-from lepton.array.manipulation import _check_tensor, unstack
-from lepton.array.products import tensordot, vecdot
+from lepton.array._manipulation import _check_tensor, unstack
+from lepton.array._products import tensordot, vecdot
 
 __all__ = [
     "cross",
@@ -44,7 +44,9 @@ def cross(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
             raise ValueError(f"cross: axis {axis} of {name} expects length 3, got shape {x.shape}")
     places = {axis - x.ndim if axis >= 0 else axis for x in (x1, x2)}
     if len(places) > 1:
-        raise ValueError(f"cross: axis {axis} counts from different ends of {x1.shape} and {x2.shape}")
+        raise ValueError(
+            f"cross: axis {axis} counts from different ends of {x1.shape} and {x2.shape}"
+        )
     (place,) = places
     a, b = unstack(x1, axis=place), unstack(x2, axis=place)
     parts = [multiply(a[i], b[j]) - multiply(a[j], b[i]) for i, j in ((1, 2), (2, 0), (0, 1))]
@@ -76,7 +78,9 @@ def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
     rows, columns = x.shape[-2:]
     length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
     at = arange(length)
-    return x[..., at - min(offset, 0), at + max(offset, 0)] if length else x[..., :0, 0:0].flatten(-2)
+    return (
+        x[..., at - min(offset, 0), at + max(offset, 0)] if length else x[..., :0, 0:0].flatten(-2)
+    )
 
 
 def trace(x: Tensor, /, *, offset: int = 0, dtype: DTypeLike | None = None) -> Tensor:

@@ -12,8 +12,8 @@ import numpy as np
 from lepton._core import Tensor
 from lepton._core.array import broadcast_to, matmul, multiply, permute_dims, reshape
 from lepton._core.array import sum as _sum
-from lepton.array.dtypes import result_type
-from lepton.array.manipulation import _axis, _check_tensor, _integers, broadcast_arrays
+from lepton.array._dtypes import result_type
+from lepton.array._manipulation import _axis, _check_tensor, _integers, broadcast_arrays
 
 __all__ = ["einsum", "tensordot", "vecdot"]
 
@@ -45,7 +45,9 @@ def tensordot(
             n = operator.index(axes)
         except TypeError:
             kind = type(axes).__name__
-            raise TypeError(f"tensordot: axes expects an int or two sequences, got {kind}") from None
+            raise TypeError(
+                f"tensordot: axes expects an int or two sequences, got {kind}"
+            ) from None
         if not 0 <= n <= min(x1.ndim, x2.ndim):
             raise ValueError(f"tensordot: axes {n} does not fit shapes {x1.shape} and {x2.shape}")
         left, right = list(range(x1.ndim - n, x1.ndim)), list(range(n))
@@ -81,7 +83,9 @@ def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
             f"vecdot: axis {axis} of shapes {x1.shape} and {x2.shape} differs in length"
         )
     if places[0] != places[1]:
-        raise ValueError(f"vecdot: axis {axis} counts from different ends of {x1.shape} and {x2.shape}")
+        raise ValueError(
+            f"vecdot: axis {axis} counts from different ends of {x1.shape} and {x2.shape}"
+        )
     a, b = broadcast_arrays(x1, x2)
     return _sum(multiply(a, b), axis=places[0], dtype=result_type(x1, x2))
 
@@ -103,7 +107,9 @@ class _Term:
                 x = permute_dims(term.x, [*rest, first, second])
                 length, width = x.shape[-2:]
                 if length != width:
-                    raise ValueError(f"einsum: letter '{label}' stands for lengths {length}, {width}")
+                    raise ValueError(
+                        f"einsum: letter '{label}' stands for lengths {length}, {width}"
+                    )
                 flat = reshape(x, (*x.shape[:-2], length * length))
                 x = flat[..., :: length + 1] if length else flat
                 term = _Term(x, "".join(term.labels[a] for a in rest) + label)
@@ -144,7 +150,9 @@ def _pair(a: _Term, b: _Term, wanted: str) -> _Term:
 
     outer = [lengths[label] for label in stack]
     left = reshape(a.arranged(stack + free_a + inner, lengths), (*outer, size(free_a), size(inner)))
-    right = reshape(b.arranged(stack + inner + free_b, lengths), (*outer, size(inner), size(free_b)))
+    right = reshape(
+        b.arranged(stack + inner + free_b, lengths), (*outer, size(inner), size(free_b))
+    )
     shape = [lengths[label] for label in stack + free_a + free_b]
     return _Term(reshape(matmul(left, right), shape), stack + free_a + free_b)
 
@@ -155,7 +163,9 @@ def _parse(subscripts: str, operands: tuple[Tensor, ...]) -> tuple[list[str], st
     left, arrow, result = text.partition("->")
     inputs = left.split(",")
     if len(inputs) != len(operands):
-        raise ValueError(f"einsum: '{subscripts}' names {len(inputs)} operands, got {len(operands)}")
+        raise ValueError(
+            f"einsum: '{subscripts}' names {len(inputs)} operands, got {len(operands)}"
+        )
     spare = [c for c in map(chr, range(0x100, 0x17F)) if c.isalpha()]
     widest = 0
     for k, (labels, x) in enumerate(zip(inputs, operands, strict=True)):
@@ -170,12 +180,16 @@ def _parse(subscripts: str, operands: tuple[Tensor, ...]) -> tuple[list[str], st
     dots = "".join(spare[len(spare) - widest :])
     if not arrow:
         letters = "".join(inputs)
-        result = dots + "".join(sorted(c for c in set(letters) if c.isascii() and letters.count(c) == 1))
+        result = dots + "".join(
+            sorted(c for c in set(letters) if c.isascii() and letters.count(c) == 1)
+        )
     else:
         result = result.replace("...", dots)
     for c in result:
         if result.count(c) > 1 or not any(c in labels for labels in inputs):
-            raise ValueError(f"einsum: result letter '{c}' expects to stand once on both sides in '{subscripts}'")
+            raise ValueError(
+                f"einsum: result letter '{c}' expects to stand once on both sides in '{subscripts}'"
+            )
     return inputs, result
 
 
@@ -219,7 +233,9 @@ def einsum(subscripts: str, /, *operands: Tensor) -> Tensor:
         terms.append(joined)
     last = terms[0].keep(result)
     y = permute_dims(last.x, [last.labels.index(c) for c in result])
-    return y.astype(dtype, copy=False) if y.dtype != dtype else y.clone() if len(operands) == 1 else y
+    return (
+        y.astype(dtype, copy=False) if y.dtype != dtype else y.clone() if len(operands) == 1 else y
+    )
 
 
 def _order(terms: list[_Term], result: str) -> list[tuple[int, ...]]:

@@ -82,8 +82,8 @@ def finfo(type: DTypeLike | Tensor, /) -> finfo_object:
     if dtype.kind != "f":
         raise TypeError(f"finfo: expects float32 or float64, got {dtype}")
     info = np.finfo(dtype)
-    limits = (info.eps, info.max, info.min, info.smallest_normal)
-    return finfo_object(info.bits, *map(float, limits), dtype)
+    eps, largest, least, normal = map(float, (info.eps, info.max, info.min, info.smallest_normal))
+    return finfo_object(int(info.bits), eps, largest, least, normal, dtype)
 
 
 def iinfo(type: DTypeLike | Tensor, /) -> iinfo_object:
@@ -131,8 +131,6 @@ def can_cast(from_: DTypeLike | Tensor, to: DTypeLike, /) -> builtins.bool:
     (True, False)
     """
     source, target = _dtype("can_cast", from_), _dtype("can_cast", to)
-    if (source.kind == "f") != (target.kind == "f") or (source == bool) != (target == bool):
-        return source == target  # the standard promotes within a kind only
     return promote_types(source, target) == target
 
 
@@ -148,7 +146,9 @@ def result_type(*arrays_and_dtypes: Any) -> np.dtype[Any]:
     kind = -1
     for value in arrays_and_dtypes:
         if isinstance(value, (int, float)) and not isinstance(value, np.generic):
-            kind = max(kind, 0 if isinstance(value, builtins.bool) else 1 + isinstance(value, float))
+            kind = max(
+                kind, 0 if isinstance(value, builtins.bool) else 1 + isinstance(value, float)
+            )
         else:
             other = _dtype("result_type", value)
             result = other if result is None else promote_types(result, other)

@@ -14,8 +14,8 @@ from lepton._core.array import astype, count_nonzero, expand_dims, pow, reshape,
 from lepton._core.array import max as _max
 from lepton._core.array import min as _min
 from lepton._core.array import sum as _sum
+from lepton.linalg._decompositions import svdvals
 from lepton.linalg._support import check_matrices
-from lepton.linalg.decompositions import svdvals
 
 __all__ = ["matrix_norm", "vector_norm"]
 
@@ -79,7 +79,7 @@ def matrix_norm(
     """Norms of matrices: 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.
 
     'fro' (None too) is the root of the sum of squares, 'nuc' the sum of the singular values, 2 the
-    largest and -2 the smallest of them, 1 the largest column sum of magnitudes, inf the largest row sum.
+    largest and -2 the smallest of them, 1 the largest sum of magnitudes of a column, inf of a row.
 
     Examples
     --------
@@ -98,5 +98,7 @@ def matrix_norm(
         sums = _sum(_abs(x), axis=-2 if abs(ord) == 1 else -1)
         y = (_max if ord > 0 else _min)(sums, axis=-1)
     else:
-        raise ValueError(f"matrix_norm: ord expects 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
+        raise ValueError(
+            f"matrix_norm: ord expects 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}"
+        )
     return expand_dims(y, (-2, -1)) if keepdims else y

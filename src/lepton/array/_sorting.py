@@ -101,11 +101,9 @@ def searchsorted(
         if not isinstance(sorter, Tensor) or sorter.dtype.kind not in "iu":
             raise TypeError("searchsorted: sorter expects a tensor of integers")
         if sorter.shape != x1.shape:
-            raise ValueError(
-                f"searchsorted: sorter expects shape {x1.shape}, got {sorter.shape}"
-            )
+            raise ValueError(f"searchsorted: sorter expects shape {x1.shape}, got {sorter.shape}")
         order = sorter._array()
-        if order.size and not (0 <= int(order.min()) and int(order.max()) < order.size):
+        if order.size and not (int(order.min()) >= 0 and int(order.max()) < order.size):
             raise IndexError(f"searchsorted: sorter expects indices below {order.size}")
     wanted = x2.detach()._array() if isinstance(x2, Tensor) else x2
     found_at = np.searchsorted(x1.detach()._array(), wanted, side=side, sorter=order)

@@ -53,7 +53,9 @@ def asarray(
     return _core.asarray(obj, dtype=dtype, copy=copy)
 
 
-def tensor(data: Any, dtype: DTypeLike | None = None, requires_grad: builtins.bool = False) -> Tensor:
+def tensor(
+    data: Any, dtype: DTypeLike | None = None, requires_grad: builtins.bool = False
+) -> Tensor:
     """A new tensor with a copy of data: a number, nested sequence, NumPy array or tensor.
 
     NumPy arrays keep their dtype; Python floats become float32 and ints int64.

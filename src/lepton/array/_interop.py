@@ -21,7 +21,9 @@ _CPU = (1, 0)  # DLPack's device type and number
 
 def _export(self: Tensor, op: str) -> np.ndarray[Any, Any]:
     if self.requires_grad:
-        raise ValueError(f"{op}: the tensor records gradients, which would get lost; use detach() first")
+        raise ValueError(
+            f"{op}: the tensor records gradients, which would get lost; use detach() first"
+        )
     return self._array()
 
 
@@ -48,7 +50,9 @@ def _ufuncs() -> dict[str, Callable[..., Tensor]]:
     older = {"pow": "power", "bitwise_invert": "invert"}
     older |= {f"bitwise_{side}_shift": f"{side}_shift" for side in ("left", "right")}
     older |= {name: name.replace("a", "arc", 1) for name in ("acos", "acosh", "asin", "asinh")}
-    older |= {name: name.replace("a", "arc", 1) for name in ("atan", "atanh")} | {"atan2": "arctan2"}
+    older |= {name: name.replace("a", "arc", 1) for name in ("atan", "atanh")} | {
+        "atan2": "arctan2"
+    }
     found = {}
     for entry in _core.registry:
         ufunc = getattr(np, older.get(entry["name"], entry["name"]), None)
@@ -58,10 +62,12 @@ def _ufuncs() -> dict[str, Callable[..., Tensor]]:
 
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-    """np.add(array, tensor) and array + tensor: Lepton's function where there is one, else NumPy's."""
+    """np.add(array, tensor) and array + tensor: Lepton's function if there is one, else NumPy's."""
     function = _ufuncs().get(ufunc.__name__)
     if method == "__call__" and not options and function is not None:
-        return function(*(x if isinstance(x, (Tensor, int, float)) else _core.asarray(x) for x in inputs))
+        return function(
+            *(x if isinstance(x, (Tensor, int, float)) else _core.asarray(x) for x in inputs)
+        )
     outputs = options.get("out", ())
     if any(isinstance(x, Tensor) for x in outputs):
         raise TypeError(f"{ufunc.__name__}: out expects an ndarray, not a Tensor")
@@ -89,11 +95,15 @@ def _dlpack(
     if dl_device is not None and tuple(map(int, dl_device)) != _CPU:
         raise BufferError(f"__dlpack__: dl_device expects the CPU, {_CPU}, got {tuple(dl_device)}")
     if self.requires_grad:
-        raise BufferError("__dlpack__: the tensor records gradients, which would get lost; use detach() first")
+        raise BufferError(
+            "__dlpack__: the tensor records gradients, which would get lost; use detach() first"
+        )
     array = self._array()
     readonly = not array.flags.writeable and not copy
     if readonly and (max_version is None or max_version[0] < 1):
-        raise BufferError("__dlpack__: memory is read-only, which this version of DLPack cannot say")
+        raise BufferError(
+            "__dlpack__: memory is read-only, which this version of DLPack cannot say"
+        )
     if np.lib.NumpyVersion(np.__version__) < "2.1.0":
         return (array.copy() if copy else array).__dlpack__()
     return array.__dlpack__(max_version=max_version, dl_device=None, copy=copy)
@@ -117,7 +127,9 @@ def _array_namespace(self: Tensor, /, *, api_version: str | None = None) -> Any:
     """The module lepton, whose functions follow the array API standard."""
     known = ("2021.12", "2022.12", "2023.12", "2024.12", "2025.12")
     if api_version is not None and api_version not in known:
-        raise ValueError(f"__array_namespace__: api_version expects one of {known}, got {api_version!r}")
+        raise ValueError(
+            f"__array_namespace__: api_version expects one of {known}, got {api_version!r}"
+        )
     return sys.modules["lepton"]
 
 

@@ -49,8 +49,8 @@ def _inverse_gaps(values: Array) -> Array:
 def eigh(x: Tensor, /) -> EighResult:
     """Eigenvalues, ascending, and eigenvectors of symmetric matrices: ``x = V diag(w) V.mT``.
 
-    Only the lower triangle is read. The gradient through the eigenvectors exists where all eigenvalues
-    differ and the result does not depend on their signs.
+    Only the lower triangle is read. The gradient through the eigenvectors exists where all
+    eigenvalues differ and the result does not depend on their signs.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def eigh(x: Tensor, /) -> EighResult:
     def vectors_vjp(dv: Array) -> tuple[Array]:
         return (v @ (_inverse_gaps(w) * (transpose(v) @ dv)) @ transpose(v),)
 
-    # The first result reads the vectors too: they are copied so that writing to one disturbs no other.
+    # Both gradients read w and v: results are copies, so that writing to one disturbs neither.
     vectors = record("eigh", [x], v.copy(), vectors_vjp)
     return EighResult(record("eigh", [x], w.copy(), values_vjp), vectors)
 
@@ -81,15 +81,19 @@ def eigvalsh(x: Tensor, /) -> Tensor:
 
 
 def eig(x: Tensor, /) -> tuple[Tensor, Tensor]:
-    """Not available: raises TypeError, for Lepton has no complex dtype; use `eigh` where x is symmetric."""
+    """Not available: raises TypeError, for Lepton has no complex dtype; use `eigh`."""
     check_matrices("eig", x, square=True)
-    raise TypeError("eig: expects a complex dtype, which Lepton does not have; use eigh for symmetric x")
+    raise TypeError(
+        "eig: expects a complex dtype, which Lepton does not have; use eigh for symmetric x"
+    )
 
 
 def eigvals(x: Tensor, /) -> Tensor:
     """Not available: raises TypeError, for Lepton has no complex dtype; use `eigvalsh`."""
     check_matrices("eigvals", x, square=True)
-    raise TypeError("eigvals: expects a complex dtype, which Lepton does not have; use eigvalsh for symmetric x")
+    raise TypeError(
+        "eigvals: expects a complex dtype, which Lepton does not have; use eigvalsh for symmetric x"
+    )
 
 
 def _svd_vjp(

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from types import FunctionType
 from typing import Any
@@ -12,8 +12,8 @@ import numpy as np
 
 from lepton._core import Tensor
 from lepton._core import array as _array
-from lepton.array import interop, printing
-from lepton.array.manipulation import _axis
+from lepton.array import _interop, _printing
+from lepton.array._manipulation import _axis
 
 __all__: list[str] = []
 
@@ -56,10 +56,20 @@ def _contains(self: Tensor, value: Any) -> bool:
     return bool(_array.any(_array.equal(self, value)))
 
 
+def _iterate(self: Tensor) -> Iterator[Tensor]:
+    return (self[k] for k in range(len(self)))  # len raises for a tensor without axes
+
+
+def _complex(self: Tensor) -> complex:
+    return complex(self.item())
+
+
 METHODS: dict[str, Any] = {
-    **interop.METHODS,
-    **printing.METHODS,
+    **_interop.METHODS,
+    **_printing.METHODS,
     "__contains__": _contains,
+    "__iter__": _iterate,
+    "__complex__": _complex,
     "view": _view,
     "transpose": _transpose,
     "swapaxes": _swapaxes,
@@ -106,7 +116,7 @@ def _as_method(function: FunctionType) -> Callable[..., Any]:
 
 
 def install(namespace: dict[str, Any]) -> None:
-    """Gives Tensor these methods, and one for each Python function whose first argument is a tensor."""
+    """Gives Tensor these methods, and one for each Python function that takes a tensor first."""
     for name, method in METHODS.items():
         if isinstance(method, FunctionType):
             method.__name__ = name

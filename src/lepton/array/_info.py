@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lepton.array.creation import _check_device
-from lepton.array.dtypes import _ALL, _KINDS, float32, int64, isdtype
+from lepton.array._creation import _check_device
+from lepton.array._dtypes import _ALL, _KINDS, float32, int64, isdtype
 
 __all__ = ["__array_api_version__", "__array_namespace_info__"]
 
