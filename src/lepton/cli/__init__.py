@@ -71,9 +71,7 @@ def _add_commands(parser: argparse.ArgumentParser, package: ModuleType) -> None:
             _add_commands(command, module)
             continue
         module.add_arguments(command)
-        command.add_argument(
-            "--debug", action="store_true", help="show the traceback of an error"
-        )
+        command.add_argument("--debug", action="store_true", help="show the traceback of an error")
         command.set_defaults(run=module.run)
 
 

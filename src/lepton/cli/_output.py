@@ -7,7 +7,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,23 +44,31 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(
-    rows: Iterable[Sequence[str]], headers: Sequence[str], title: str = "", left: int = 1
+    rows: Iterable[Sequence[str]],
+    headers: Sequence[str],
+    title: str = "",
+    left: int = 1,
+    style: Callable[[int, int], str] = lambda row, column: "",
 ) -> None:
-    """Print rows of text; the first `left` columns are aligned to the left, the rest right."""
+    """Print rows of text; the first `left` columns are aligned to the left, the rest right.
+
+    On a terminal `style` gives each cell its colour, as rich names it.
+    """
     lines = [list(map(str, row)) for row in rows]
     table = _rich_table(headers, title, left)
     if table is not None:
         from rich.console import Console
         from rich.text import Text
 
-        for line in lines:
-            table.add_row(*map(Text, line))
+        for row, line in enumerate(lines):
+            table.add_row(*(Text(cell, style(row, column)) for column, cell in enumerate(line)))
         Console(file=sys.stdout).print(table)
         return
     widths = [max(map(len, column)) for column in zip(headers, *lines, strict=True)]
     if title:
         print(title)
-    for line in [list(headers), ["-" * width for width in widths], *lines]:
+    head = [list(headers), ["-" * width for width in widths]] if any(headers) else []
+    for line in [*head, *lines]:
         cells = (
             cell.ljust(width) if place < left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
@@ -77,7 +85,14 @@ def _rich_table(headers: Sequence[str], title: str, left: int) -> Any:
         from rich.text import Text
     except ImportError:
         return None
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    shape = box.SIMPLE_HEAD if any(headers) else None
+    table = Table(
+        box=shape,
+        show_header=any(headers),
+        title=title or None,
+        title_justify="left",
+        pad_edge=False,
+    )
     for place, header in enumerate(headers):
         table.add_column(Text(header), justify="left" if place < left else "right", no_wrap=True)
     return table
@@ -95,7 +110,14 @@ def print_confusion(matrix: NDArray[Any], classes: Sequence[str]) -> None:
         [name, *(str(n) if n or i == j else "." for j, n in enumerate(row)), _percent(row, i)]
         for i, (name, row) in enumerate(zip(names, matrix.tolist(), strict=True))
     ]
-    print_table(rows, ["true \\ predicted", *heads, "right"], "confusion matrix")
+
+    def style(row: int, column: int) -> str:
+        if not 1 <= column <= len(classes):
+            return ""
+        right, empty = row == column - 1, rows[row][column] == "."
+        return "bold green" if right else "dim" if empty else "bold red"
+
+    print_table(rows, ["true \\ predicted", *heads, "right"], "confusion matrix", style=style)
 
 
 def _percent(row: Sequence[int], place: int) -> str:

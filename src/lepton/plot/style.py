@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INK, MUTED, GRID = "#1b2733", "#66788a", "#e3e8ed"
 BLUE, ORANGE, RED, GREEN = "#1769aa", "#e07b00", "#c62828", "#2e7d32"
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "axes.edgecolor": "#b8c4cf",
     "axes.labelcolor": MUTED,
     "axes.spines.right": False,

@@ -123,8 +123,8 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         for name, entry in header.items():
             file.seek(start + entry["data_offsets"][0])
             array = np.empty(entry["shape"], _DTYPES[entry["dtype"]])
-            got = file.readinto(array.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
-            if got != array.nbytes:
+            memory: Any = array.reshape(-1).view(np.uint8)
+            if file.readinto(memory) != array.nbytes:
                 raise ValueError(f"load_file: {path}: tensor {name!r}: the file shrank while read")
             result[name] = _widen(array, entry["dtype"])
         return result
@@ -202,9 +202,10 @@ def _widen(array: NDArray[Any], code: str) -> NDArray[Any]:
     if code == "F16":
         return array.astype(np.float32)
     if code == "BF16":  # a bfloat16 is the upper half of a float32
-        return (array.astype(np.uint32) << 16).view(np.float32)
+        bits: NDArray[Any] = array.astype(np.uint32) << 16
+        return bits.view(np.float32)
     if code == "BOOL" and array.view(np.uint8).max(initial=0) > 1:
-        return array.view(np.uint8) != 0
+        return np.asarray(array.view(np.uint8) != 0)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ MODEL, STATE, INDEX = "model.safetensors", "state.safetensors", "state.json"
 class Snapshot:
     """Everything that makes training go on as if it had never stopped."""
 
-    weights: dict[str, NDArray[Any]]
+    weights: dict[str, Any]  # arrays or Tensors by name
     state: dict[str, Any]
 
 
@@ -55,6 +56,7 @@ def write_checkpoint(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
         raise ValueError(f"checkpoint: {path} exists and is no checkpoint, so it is not replaced")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(target.parent, f".{target.name}.")
         _swap(_write_folder(snapshot, target.parent, target.name), target)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -104,6 +106,36 @@ def _swap(fresh: Path, target: Path) -> None:
 
 def _old(target: Path) -> Path:
     return target.with_name(f".{target.name}.old")
+
+
+def _remove_stale(parent: Path, start: str) -> None:
+    """Remove what killed processes left half done in `parent`, by names that begin with `start`."""
+    for path in parent.glob(f"{start}*"):
+        whole = path.name.endswith(".old") and (parent / path.name[1:-4]).exists()
+        if whole or _left_by_dead(path.name):
+            _remove(path)
+
+
+def _left_by_dead(name: str) -> bool:
+    match = re.search(r"\.tmp-(\d+)-[0-9a-f]+$", name)
+    if match is None:
+        return False
+    process = int(match[1])
+    if process != os.getpid():
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+    return process == os.getpid()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _fingerprint(path: Path) -> dict[str, int]:
@@ -275,10 +307,7 @@ class CheckpointFolder:
         kept = {os.path.realpath(name) for name in names}
         if not kept and not any(_old(self.root / name).exists() for name in ("last", "best")):
             return
-        for path in self.root.iterdir():
-            unused = path.name.startswith("step-") and os.path.realpath(path) not in kept
-            if unused or (path.name.startswith(".") and ".tmp-" in path.name):
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+        for path in self.root.glob("step-*"):
+            if os.path.realpath(path) not in kept:
+                _remove(path)
+        _remove_stale(self.root, ".")

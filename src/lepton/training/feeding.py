@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from lepton.array import Tensor
+from lepton.array import Tensor, asarray
 from lepton.data import ArrayDataset, DataLoader, Dataset
+from lepton.data.collate import map_arrays
 
 __all__ = ["Batches"]
 
@@ -49,7 +50,7 @@ class Replay:
         for number, batch in enumerate(self.batches):
             if number >= skipped:
                 self.position = number + 1
-                yield batch
+                yield map_arrays(batch, asarray)
         self.position = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -101,7 +102,7 @@ def as_batches(
 
 def count_of(batches: Any) -> int | None:
     """Return the number of batches in an epoch, if it is known."""
-    inner = batches.batches if isinstance(batches, Replay) else batches
+    inner: Any = batches.batches if isinstance(batches, Replay) else batches
     try:
         return len(inner)
     except TypeError:

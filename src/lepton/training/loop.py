@@ -39,13 +39,14 @@ def _run_epoch(
     if not trainer.in_epoch:
         batches.set_epoch(trainer.epoch)
         trainer.meter.reset()
-        trainer.in_epoch = True
+        trainer.in_epoch, trainer.place = True, None
     trainer.model.train()
     trainer.call("on_epoch_start")
     for group in _groups(batches, trainer.accumulate):
         for result in train_step(trainer, group):
             trainer.meter.add(result.loss, result.samples, result.output, result.target)
         trainer.step += 1
+        trainer.place = batches.state_dict()  # at the end of an epoch the data goes to the next
         trainer.lr = float(trainer.optimizer.param_groups[0]["lr"])
         if trainer.scheduler is not None and trainer.scheduler_per_step:
             trainer.scheduler.step()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lepton.training.callbacks import Callback
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProgressBar"]
 
-_BAR = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
+_KNOWN = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]  "
+_UNKNOWN = "{desc}  batch {n_fmt} [{elapsed}]  "  # how many batches there are
 
 
 class ProgressBar(Callback):
@@ -49,7 +51,7 @@ class ProgressBar(Callback):
             total=trainer.batches_in_epoch,
             initial=trainer.meter.batches,
             desc=_title(trainer, trainer.epoch + 1),
-            bar_format=_BAR if trainer.batches_in_epoch else None,
+            bar_format=_KNOWN if trainer.batches_in_epoch else _UNKNOWN,
             file=sys.stderr,
             leave=True,
             mininterval=0.1,
@@ -61,19 +63,21 @@ class ProgressBar(Callback):
             return
         if time.time() - self._bar.last_print_t >= 0.1:
             text = f"{_values(trainer.meter.results())}  {self._rate(trainer):,.0f} samples/s"
-            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.bar_format = (_KNOWN if self._bar.total else _UNKNOWN) + text
         self._bar.update(trainer.meter.batches - self._bar.n)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         row = trainer.history.last
         shown = {k: v for k, v in row.items() if k not in ("epoch", "lr", "seconds")}
-        text = f"{_values(shown)}  {self._rate(trainer):,.0f} samples/s"
+        text = (
+            f"{_title(trainer, trainer.epoch)}  {_values(shown)}  "
+            f"{self._rate(trainer):,.0f} samples/s  {row['seconds']:.1f} s"
+        )
         if self._bar is None:
-            print(
-                f"{_title(trainer, trainer.epoch)}  {text}  {row['seconds']:.1f} s", file=sys.stderr
-            )
+            print(text, file=sys.stderr)
             return
-        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.bar_format = "{desc}"  # the bar becomes the line of the epoch
+        self._bar.set_description_str(text, refresh=False)
         self._close()
 
     def on_fit_end(self, trainer: Trainer) -> None:
@@ -99,18 +103,15 @@ def _title(trainer: Trainer, epoch: int) -> str:
 
 
 def _values(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+    text = "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _find_tqdm() -> Any:
     try:
-        if "ipykernel" in sys.modules:
-            from tqdm.auto import tqdm
-        else:
-            from tqdm import tqdm
+        return import_module("tqdm.auto" if "ipykernel" in sys.modules else "tqdm").tqdm
     except ImportError:
         return None
-    return tqdm
 
 
 def _seen() -> bool:

@@ -33,13 +33,16 @@ _PLAIN: dict[str, type] = {
 
 def take(trainer: Trainer) -> Snapshot:
     """Return everything that `load` needs; arrays share memory with the trainer's."""
-    scheduler, batches = trainer.scheduler, trainer.batches
+    scheduler, place = trainer.scheduler, None
+    if trainer.batches is not None:
+        inside = trainer.in_epoch and trainer.place is not None
+        place = trainer.place if inside else trainer.batches.state_dict()
     state: dict[str, Any] = {
         "trainer": {name: getattr(trainer, name) for name in _PLAIN},
         "optimizer": trainer.optimizer.state_dict(),
         "scheduler": None if scheduler is None else scheduler.state_dict(),
         "random": lepton.get_rng_state(),
-        "data": None if batches is None else batches.state_dict(),
+        "data": place,
         "meter": trainer.meter.state_dict() if trainer.in_epoch else None,
         "history": trainer.history.rows,
         "callbacks": [[type(c).__name__, c.state_dict()] for c in trainer.callbacks],
@@ -89,6 +92,7 @@ def _apply(trainer: Trainer, snapshot: Snapshot) -> None:
         trainer.scheduler.load_state_dict(state["scheduler"])
     if trainer.batches is not None and state["data"] is not None:
         trainer.batches.load_state_dict(state["data"])
+        trainer.place = state["data"]
     if state["meter"] is not None:
         trainer.meter.load_state_dict(state["meter"])
     else:

@@ -130,6 +130,7 @@ class Trainer:
         self.batches: Batches | None = None
         self.batches_in_epoch: int | None = None
         self.in_epoch = False
+        self.place: dict[str, Any] | None = None  # in the data, after the last step of this epoch
         self.seconds = 0.0  # spent on the running epoch before it was resumed
         self.lr = float(optimizer.param_groups[0]["lr"])  # of the last step
         self.stopped = ""  # why training ended early
