@@ -21,7 +21,10 @@ from lepton.array import _methods
 
 TARGET = Path(__file__).resolve().parent.parent / "src" / "lepton" / "_core"
 
-NOTE = "# SPDX-License-Identifier: Apache-2.0\n# Written by tools/stubs.py; do not edit.\n# ruff: noqa: I001, RUF022, RUF036\n"
+NOTE = """# SPDX-License-Identifier: Apache-2.0
+# Written by tools/stubs.py; do not edit.
+# ruff: noqa: I001, RUF022, RUF036
+"""
 
 IMPORTS = """import builtins
 from collections.abc import Callable, Iterator, Sequence
