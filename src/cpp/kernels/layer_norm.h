@@ -70,36 +70,62 @@ void layer_norm(const LayerNormRows<T>& at, const T* bias, double eps, T* y) {
   }
 }
 
-template <class T>
-void layer_norm_gradient(const LayerNormRows<T>& at, const T* dy, T* dx, T* dweight, T* dbias) {
+/// The sums over a row that its gradient needs: of dy * weight, and of that times (x - mean).
+template <class T, bool kWeight>
+LEPTON_INLINE void row_sums(int64_t n, const T* x, const T* dy, const T* weight, T mean, T* sum,
+                            T* dot) {
+  Vec<T> plain[2] = {}, product[2] = {};
+  const auto add = [&](int64_t i, int64_t lanes, int k) LEPTON_BODY {
+    Vec<T> g = load<T>(dy + i, lanes);
+    if constexpr (kWeight) g *= load<T>(weight + i, lanes);
+    plain[k] += g;
+    product[k] += g * distance<T>(x + i, lanes, mean);
+  };
+  constexpr int64_t kStep = kLanes<T>;
+  int64_t i = 0;
+  for (; i + 2 * kStep <= n; i += 2 * kStep) {
+    add(i, kStep, 0);
+    add(i + kStep, kStep, 1);
+  }
+  for (; i < n; i += kStep) add(i, n - i < kStep ? n - i : kStep, 0);
+  *sum = sum_lanes<T>(plain[0] + plain[1]);
+  *dot = sum_lanes<T>(product[0] + product[1]);
+}
+
+template <class T, bool kWeight, bool kSums>
+void layer_norm_rows_gradient(const LayerNormRows<T>& at, const T* dy, T* dx, T* dweight,
+                              T* dbias) {
   const int64_t n = at.n;
   const T* x = at.x;
-  const T* weight = at.weight;
-  for (int64_t r = 0; r < at.rows; ++r, x += n, dy += n) {
+  for (int64_t r = 0; r < at.rows; ++r, x += n, dy += n, dx += n) {
     const T mean = at.mean[r], scale = at.inverse_std[r];
-    const auto slope = [&](int64_t i, int64_t lanes) LEPTON_BODY {
-      const Vec<T> g = load<T>(dy + i, lanes);
-      return weight ? g * load<T>(weight + i, lanes) : g;
-    };
-    T sum = 0, dot = 0;
-    if (dx) {
-      sum = sum_of<T>(n, slope) / static_cast<T>(n);
-      dot = sum_of<T>(
-                n, [&](int64_t i, int64_t lanes)
-                       LEPTON_BODY { return slope(i, lanes) * distance<T>(x + i, lanes, mean); }) *
-            scale / static_cast<T>(n);
-    }
+    T sum, dot;
+    row_sums<T, kWeight>(n, x, dy, at.weight, mean, &sum, &dot);
+    const Vec<T> shift = splat<T>(sum / static_cast<T>(n)), factor = splat<T>(scale);
+    const Vec<T> tilt = splat<T>(dot * scale / static_cast<T>(n));
     for_each_vector<T>(n, [&](int64_t i, int64_t lanes) LEPTON_BODY {
-      const Vec<T> unit = distance<T>(x + i, lanes, mean) * splat<T>(scale);
-      if (dx)
-        store<T>((slope(i, lanes) - splat<T>(sum) - unit * splat<T>(dot)) * splat<T>(scale), dx + i,
-                 lanes);
-      const Vec<T> g = load<T>(dy + i, lanes);
-      if (dweight) store<T>(load<T>(dweight + i, lanes) + g * unit, dweight + i, lanes);
-      if (dbias) store<T>(load<T>(dbias + i, lanes) + g, dbias + i, lanes);
+      const Vec<T> unit = distance<T>(x + i, lanes, mean) * factor, g = load<T>(dy + i, lanes);
+      Vec<T> slope = g;
+      if constexpr (kWeight) slope *= load<T>(at.weight + i, lanes);
+      store<T>((slope - shift - unit * tilt) * factor, dx + i, lanes);
+      if constexpr (kSums) {
+        store<T>(load<T>(dweight + i, lanes) + g * unit, dweight + i, lanes);
+        store<T>(load<T>(dbias + i, lanes) + g, dbias + i, lanes);
+      }
     });
-    if (dx) dx += n;
   }
+}
+
+template <class T>
+void layer_norm_gradient(const LayerNormRows<T>& at, const T* dy, T* dx, T* dweight, T* dbias) {
+  if (at.weight && dweight)
+    layer_norm_rows_gradient<T, true, true>(at, dy, dx, dweight, dbias);
+  else if (at.weight)
+    layer_norm_rows_gradient<T, true, false>(at, dy, dx, dweight, dbias);
+  else if (dweight)
+    layer_norm_rows_gradient<T, false, true>(at, dy, dx, dweight, dbias);
+  else
+    layer_norm_rows_gradient<T, false, false>(at, dy, dx, dweight, dbias);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ template <class T>
 struct NormPart {
   /// Mean, 1 / sqrt(variance + eps) and y of each row.
   void (*layer_norm)(const LayerNormRows<T>& at, const T* bias, double eps, T* y);
-  /// dx of each row; adds the rows' shares to dweight and dbias. Each of the three may be null.
+  /// dx of each row; adds the rows' shares to dweight and dbias, which may both be null.
   void (*layer_norm_gradient)(const LayerNormRows<T>& at, const T* dy, T* dx, T* dweight, T* dbias);
 
   /// Per channel: the mean and the sum of squared distances from it. Kernels on channels read up to

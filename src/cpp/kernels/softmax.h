@@ -7,32 +7,41 @@
 namespace lepton::LEPTON_ISA {
 namespace {
 
-/// The first n lanes from memory, `fill` in the rest.
-template <class T>
-LEPTON_INLINE Vec<T> load_or(const T* p, int64_t lanes, T fill) {
-  if (lanes == kLanes<T>) return load<T>(p);
-  Vec<T> v = splat<T>(fill);
-  memcpy(&v, p, static_cast<size_t>(lanes) * sizeof(T));
-  return v;
-}
-
-/// One row: its elements are neighbours, so lanes hold parts of one sum.
+/// One row: its elements are neighbours, so lanes hold parts of one sum. The last vector is read
+/// and written whole where other rows follow: what it spills over them is overwritten in their
+/// turn.
 template <class T>
 struct Row {
-  int64_t n;
+  int64_t n, room;  // elements of the row, and from its start to the end of the rows
 
   template <class Body>
   LEPTON_INLINE void each(const Row& row, Body body) {
     for_each_vector<T>(
         row.n, [&](int64_t i, int64_t lanes) __attribute__((always_inline)) { body(i, lanes, i); });
   }
+  LEPTON_INLINE Vec<T> read(const Row& row, const T* x, int64_t i, int64_t lanes, T fill) {
+    if (lanes == kLanes<T>) return load<T>(x + i);
+    Vec<T> v = splat<T>(fill);
+    if (row.room - i < kLanes<T>) {
+      memcpy(&v, x + i, static_cast<size_t>(lanes) * sizeof(T));
+      return v;
+    }
+    using Lane = typename MaskLane<T>::type;
+    Mask<T> number;
+    for (int64_t k = 0; k < kLanes<T>; ++k) number[k] = static_cast<Lane>(k);
+    return select(number < splat<Lane>(static_cast<Lane>(lanes)), load<T>(x + i), v);
+  }
+  LEPTON_INLINE void write(const Row& row, Vec<T> v, T* y, int64_t i, int64_t lanes) {
+    store<T>(v, y + i, row.room - i < kLanes<T> ? lanes : kLanes<T>);
+  }
   LEPTON_INLINE Vec<T> sum(Vec<T> v) { return splat<T>(sum_lanes<T>(v)); }
   LEPTON_INLINE Vec<T> max(Vec<T> v) {
     T lane[kLanes<T>];
     store<T>(v, lane);
-    T best = lane[0];
-    for (int64_t i = 1; i < kLanes<T>; ++i) best = lane[i] > best ? lane[i] : best;
-    return splat<T>(best);
+    for (int64_t width = kLanes<T> / 2; width > 0; width /= 2)
+      for (int64_t i = 0; i < width; ++i)
+        lane[i] = lane[i + width] > lane[i] ? lane[i + width] : lane[i];
+    return splat<T>(lane[0]);
   }
   LEPTON_INLINE Vec<T> per_class(const T* w, int64_t c, int64_t lanes) {
     return load<T>(w + c, lanes);
@@ -50,6 +59,12 @@ struct Columns {
   LEPTON_INLINE void each(const Columns& at, Body body) {
     for (int64_t c = 0; c < at.n; ++c) body(c * at.step, at.lanes, c);
   }
+  LEPTON_INLINE Vec<T> read(const Columns& at, const T* x, int64_t i, int64_t, T) {
+    return load<T>(x + i, at.lanes);
+  }
+  LEPTON_INLINE void write(const Columns& at, Vec<T> v, T* y, int64_t i, int64_t) {
+    store<T>(v, y + i, at.lanes);
+  }
   LEPTON_INLINE Vec<T> sum(Vec<T> v) { return v; }
   LEPTON_INLINE Vec<T> max(Vec<T> v) { return v; }
   LEPTON_INLINE Vec<T> per_class(const T* w, int64_t c, int64_t) { return splat<T>(w[c]); }
@@ -62,7 +77,7 @@ struct Columns {
 template <class T, class Body>
 LEPTON_INLINE void for_each_line(const Lines& at, Body body) {
   if (at.step == 1) {
-    for (int64_t i = 0; i < at.count; ++i) body(Row<T>{at.n}, i * at.n, i);
+    for (int64_t i = 0; i < at.count; ++i) body(Row<T>{at.n, (at.count - i) * at.n}, i * at.n, i);
     return;
   }
   int64_t i = 0;
@@ -78,7 +93,7 @@ LEPTON_INLINE Vec<T> largest(const Line& line, const T* x) {
   const T lowest = -static_cast<T>(__builtin_inf());
   Vec<T> m = splat<T>(lowest);
   Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-    const Vec<T> v = load_or<T>(x + i, lanes, lowest);
+    const Vec<T> v = Line::read(line, x, i, lanes, lowest);
     m = select(v > m, v, m);
   });
   return Line::max(m);
@@ -89,7 +104,7 @@ template <class T, class Line, class Term>
 LEPTON_INLINE Vec<T> sum_of_exp(const Line& line, const T* x, Vec<T> m, Term term) {
   Vec<T> sum{};
   Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-    const Vec<T> e = exp(load_or<T>(x + i, lanes, -static_cast<T>(__builtin_inf())) - m);
+    const Vec<T> e = exp(Line::read(line, x, i, lanes, -static_cast<T>(__builtin_inf())) - m);
     sum += e;
     term(i, lanes, e);
   });
@@ -104,10 +119,11 @@ void softmax(const Lines& at, const T* x, T* y) {
     const Vec<T> m = largest<T>(line, from);
     const Vec<T> sum = sum_of_exp<T>(line, from, m,
                                      [&](int64_t i, int64_t lanes, Vec<T> e)
-                                         LEPTON_BODY { store<T>(e, to + i, lanes); });
+                                         LEPTON_BODY { Line::write(line, e, to, i, lanes); });
     const Vec<T> scale = constant<Vec<T>>(1) / sum;
-    Line::each(line, [&](int64_t i, int64_t lanes, int64_t)
-                         LEPTON_BODY { store<T>(load<T>(to + i, lanes) * scale, to + i, lanes); });
+    Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
+      Line::write(line, Line::read(line, to, i, lanes, 0) * scale, to, i, lanes);
+    });
   });
 }
 
@@ -119,7 +135,8 @@ void log_softmax(const Lines& at, const T* x, T* y) {
     const Vec<T> sum = sum_of_exp<T>(line, from, m, [](int64_t, int64_t, Vec<T>) LEPTON_BODY {});
     const Vec<T> log_sum = log(sum);
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-      store<T>((load<T>(from + i, lanes) - m) - log_sum, y + first + i, lanes);
+      const Vec<T> v = Line::read(line, from, i, lanes, 0);
+      Line::write(line, (v - m) - log_sum, y + first, i, lanes);
     });
   });
 }
@@ -129,12 +146,13 @@ void softmax_gradient(const Lines& at, const T* y, const T* dy, T* dx) {
   for_each_line<T>(at, [&]<class Line>(const Line& line, int64_t first, int64_t) LEPTON_BODY {
     Vec<T> sum{};
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-      sum += load<T>(y + first + i, lanes) * load<T>(dy + first + i, lanes);
+      sum += Line::read(line, y + first, i, lanes, 0) * Line::read(line, dy + first, i, lanes, 0);
     });
     sum = Line::sum(sum);
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-      i += first;
-      store<T>(load<T>(y + i, lanes) * (load<T>(dy + i, lanes) - sum), dx + i, lanes);
+      const Vec<T> v = Line::read(line, y + first, i, lanes, 0);
+      const Vec<T> g = Line::read(line, dy + first, i, lanes, 0);
+      Line::write(line, v * (g - sum), dx + first, i, lanes);
     });
   });
 }
@@ -144,11 +162,12 @@ void log_softmax_gradient(const Lines& at, const T* y, const T* dy, T* dx) {
   for_each_line<T>(at, [&]<class Line>(const Line& line, int64_t first, int64_t) LEPTON_BODY {
     Vec<T> sum{};
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t)
-                         LEPTON_BODY { sum += load<T>(dy + first + i, lanes); });
+                         LEPTON_BODY { sum += Line::read(line, dy + first, i, lanes, 0); });
     sum = Line::sum(sum);
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-      i += first;
-      store<T>(load<T>(dy + i, lanes) - exp(load<T>(y + i, lanes)) * sum, dx + i, lanes);
+      const Vec<T> v = Line::read(line, y + first, i, lanes, 0);
+      const Vec<T> g = Line::read(line, dy + first, i, lanes, 0);
+      Line::write(line, g - exp(v) * sum, dx + first, i, lanes);
     });
   });
 }
@@ -164,7 +183,7 @@ void log_sum_exp(const Lines& at, const T* x, const T* smooth, T* result, T* dis
     if (!smooth) return;
     Vec<T> far{};
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t c) LEPTON_BODY {
-      far += Line::per_class(smooth, c, lanes) * (total - load<T>(from + i, lanes));
+      far += Line::per_class(smooth, c, lanes) * (total - Line::read(line, from, i, lanes, 0));
     });
     Line::store_lines(Line::sum(far), distance + l, line);
   });
@@ -177,9 +196,9 @@ void cross_entropy_gradient(const Lines& at, const T* x, const CrossEntropyLines
     const Vec<T> share = Line::per_line(g.share + l, line);
     const Vec<T> scale = Line::per_line(g.scale + l, line);
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t c) LEPTON_BODY {
-      Vec<T> d = share * exp(load<T>(x + first + i, lanes) - log_sum);
+      Vec<T> d = share * exp(Line::read(line, x + first, i, lanes, 0) - log_sum);
       if (g.smooth) d -= scale * Line::per_class(g.smooth, c, lanes);
-      store<T>(d, dx + first + i, lanes);
+      Line::write(line, d, dx + first, i, lanes);
     });
   });
   const int64_t next = at.step == 1 ? at.n : 1;

@@ -56,10 +56,11 @@ template <class T>
 void backward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tensor& mean,
               const Tensor& inverse_std, const Tensor& bias, const Tensor& dy, Gradients& dx) {
   const auto& part = part_of<T>(kernels().norm);
-  const Tensor of_x = dx.needs(0) ? empty(x.shape(), x.dtype()) : Tensor();
+  const Tensor of_x = empty(x.shape(), x.dtype());
   const Shape sums{rows.parts(), rows.n};
-  const Tensor of_weight = dx.needs(1) ? zeros(sums, x.dtype()) : Tensor();
-  const Tensor of_bias = dx.needs(2) ? zeros(sums, x.dtype()) : Tensor();
+  const bool need_sums = dx.needs(1) || dx.needs(2);
+  const Tensor of_weight = need_sums ? zeros(sums, x.dtype()) : Tensor();
+  const Tensor of_bias = need_sums ? zeros(sums, x.dtype()) : Tensor();
   const int64_t n = rows.n, length = rows.part();
   parallel_for(0, rows.parts(), 1, [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p) {
@@ -70,10 +71,9 @@ void backward(const Rows& rows, const Tensor& x, const Tensor& weight, const Ten
                                    data_or_null<T>(weight),
                                    mean.data<T>() + begin,
                                    inverse_std.data<T>() + begin};
-      part.layer_norm_gradient(block, dy.data<T>() + begin * n,
-                               of_x.defined() ? of_x.data<T>() + begin * n : nullptr,
-                               of_weight.defined() ? of_weight.data<T>() + p * n : nullptr,
-                               of_bias.defined() ? of_bias.data<T>() + p * n : nullptr);
+      part.layer_norm_gradient(block, dy.data<T>() + begin * n, of_x.data<T>() + begin * n,
+                               need_sums ? of_weight.data<T>() + p * n : nullptr,
+                               need_sums ? of_bias.data<T>() + p * n : nullptr);
     }
   });
   if (dx.needs(0)) dx[0] = of_x;
