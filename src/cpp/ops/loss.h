@@ -44,7 +44,8 @@ void visit_class_loss_ops(Visit&& op) {
                        "randn(5, 4), randint(0, 4, (5,)), reduction='none'; "
                        "randn(5, 4), rand(5, 4), label_smoothing=0.1; "
                        "randn(2, 3, 7), rand(2, 3, 7), weight=rand(3), reduction='sum'",
-            .onnx = "SoftmaxCrossEntropyLoss"},
+            .onnx = "SoftmaxCrossEntropyLoss",
+            .constants = "weight"},
      &cross_entropy);
   op(OpInfo{.name = "nll_loss",
             .signature = "input, target, weight=None, ignore_index=-100, reduction='mean'",
@@ -57,7 +58,8 @@ void visit_class_loss_ops(Visit&& op) {
                 "randn(5, 4), randint(0, 4, (5,)); "
                 "randn(2, 3, 4, 5), randint(0, 3, (2, 4, 5)), weight=rand(3), ignore_index=1; "
                 "randn(5, 4), randint(0, 4, (5,)), reduction='none'",
-            .onnx = "NegativeLogLikelihoodLoss"},
+            .onnx = "NegativeLogLikelihoodLoss",
+            .constants = "weight"},
      &nll_loss);
 }
 
