@@ -23,7 +23,7 @@ TARGET = Path(__file__).resolve().parent.parent / "src" / "lepton" / "_core"
 
 NOTE = """# SPDX-License-Identifier: Apache-2.0
 # Written by tools/stubs.py; do not edit.
-# ruff: noqa: I001, RUF022, RUF036
+# ruff: noqa: I001, RUF022, RUF036, RUF100
 """
 
 IMPORTS = """import builtins

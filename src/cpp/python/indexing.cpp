@@ -48,9 +48,14 @@ IndexItem to_item(PyObject* object) {
     if (t.ndim() == 0 && is_integral(t.dtype())) return t.item<int64_t>();
     return t.detach();
   }
+  // Arrays and NumPy's numbers have __index__ too.
+  if (PyList_Check(object) || PyTuple_Check(object) ||
+      (!PyLong_Check(object) && PyObject_HasAttrString(object, "__array_interface__"))) {
+    const Tensor t = to_array(object);
+    if (t.ndim() == 0 && is_integral(t.dtype())) return t.item<int64_t>();
+    return t;
+  }
   if (PyIndex_Check(object)) return Argument<int64_t>::from("getitem", "index", object);
-  if (PyList_Check(object) || PyTuple_Check(object) || PyObject_HasAttrString(object, "__array_interface__"))
-    return to_array(object);
   raise<IndexError>("getitem: expects integers, slices, ..., None, or integer and bool arrays, got ",
                     Py_TYPE(object)->tp_name);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Written by tools/stubs.py; do not edit.
-# ruff: noqa: I001, RUF022, RUF036
+# ruff: noqa: I001, RUF022, RUF036, RUF100
 import builtins
 from collections.abc import Sequence
 
