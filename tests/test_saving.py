@@ -315,7 +315,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, small_disk):
         (tensors, lambda: saving.save_file({"a": np.ones(3000)}, tensors)),
         (text, lambda: saving.write_json(list(range(5000)), text)),
     ]:
-        ending = "; the file that was there is unchanged$"
+        ending = "; what was there is unchanged$"
         with pytest.raises(OSError, match=f"^cannot write {path}: .*{ending}"):
             write()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.safetensors"]
@@ -326,6 +326,12 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, small_disk):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"cannot write .*/no/x: No such file or directory"):
         saving.save_file({"a": np.ones(3)}, tmp_path / "no" / "x")
+
+
+def test_others_may_read_as_the_user_has_set(tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    saving.save_file({"a": np.ones(3)}, tmp_path / "x")
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_link_is_written_through(tmp_path):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trainer: what it computes, how it stops, and that bad input changes nothing."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from lepton.training import (
     History,
     NonFiniteError,
     ProgressBar,
+    TrainingInterrupted,
     read_checkpoint,
 )
 
@@ -49,6 +52,17 @@ def same(first, second):
     return first.keys() == second.keys() and all(
         np.array_equal(first[name], second[name]) for name in first
     )
+
+
+class CtrlC(Callback):
+    """Presses Ctrl-C so many times after each step."""
+
+    def __init__(self, times):
+        self.times = times
+
+    def on_step_end(self, trainer):
+        for _ in range(self.times):
+            signal.raise_signal(signal.SIGINT)
 
 
 class Recorder(Callback):
@@ -231,6 +245,19 @@ def test_a_model_may_have_several_inputs():
     trainer = make(Two())
     trainer.fit((x, x, y), epochs=1)
     assert trainer.predict(ArrayDataset(x, x, y)).shape == (200, 2)
+
+
+def test_the_first_ctrl_c_finishes_the_step_the_second_aborts(capfd):
+    before = signal.getsignal(signal.SIGINT)
+    trainer = make(callbacks=[CtrlC(1)])
+    with pytest.raises(TrainingInterrupted, match=r"after step 1 .* no run_dir, so nothing is"):
+        trainer.fit(toy(), epochs=2)
+    assert trainer.step == 1
+    assert "Ctrl-C again aborts at once" in capfd.readouterr().err
+    with pytest.raises(KeyboardInterrupt) as caught:
+        make(callbacks=[CtrlC(2)]).fit(toy(), epochs=2)
+    assert not isinstance(caught.value, TrainingInterrupted)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 # ------------------------------------------------------------------------------------- bad input

@@ -50,7 +50,7 @@ def sync(path: str | os.PathLike[str]) -> None:
 
 def cannot_write(path: str | os.PathLike[str], error: OSError) -> OSError:
     cause = error.strerror or str(error)
-    before = "; the file that was there is unchanged" if os.path.lexists(path) else ""
+    before = "; what was there is unchanged" if os.path.lexists(path) else ""
     sentence = type(error)(f"cannot write {os.fspath(path)}: {cause}{before}")
     sentence.errno = error.errno
     return sentence

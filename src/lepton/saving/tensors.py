@@ -89,8 +89,11 @@ def write_arrays(
     from safetensors import SafetensorError
     from safetensors.numpy import save_file as write
 
+    path.touch()
+    mode = path.stat().st_mode  # the library's own temporary would be private to the user
     try:
         write(dict(arrays), path, dict(metadata) if metadata else None)
+        path.chmod(mode)
     except SafetensorError as error:
         code = re.search(r"(?:os error |code: )(\d+)", str(error))
         if code is None:

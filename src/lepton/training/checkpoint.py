@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numpy.typing import NDArray
-
 import lepton
 from lepton.saving import read_json
 from lepton.saving.atomic import cannot_write, sync

@@ -41,6 +41,7 @@ def _run_epoch(
         trainer.meter.reset()
         trainer.in_epoch, trainer.place = True, None
     trainer.model.train()
+    trainer.buffers = list(trainer.model.buffers())
     trainer.call("on_epoch_start")
     for group in _groups(batches, trainer.accumulate):
         for result in train_step(trainer, group):

@@ -79,7 +79,7 @@ def _clip(trainer: Trainer) -> None:
 def _undone_on_error(trainer: Trainer) -> Iterator[None]:
     """Put buffers and random state back if the step fails, and say which step it was."""
     random = lepton.get_rng_state()
-    buffers = [(b, np.array(b.detach(), copy=True)) for b in trainer.model.buffers()]
+    buffers = [(b, np.array(b.detach(), copy=True)) for b in trainer.buffers]
     try:
         yield
     except Exception as error:

@@ -129,6 +129,7 @@ class Trainer:
         self.first_epoch, self.last_epoch = 0, 0  # of this fit
         self.batches: Batches | None = None
         self.batches_in_epoch: int | None = None
+        self.buffers: list[Tensor] = []  # of the model, looked up once per epoch
         self.in_epoch = False
         self.place: dict[str, Any] | None = None  # in the data, after the last step of this epoch
         self.seconds = 0.0  # spent on the running epoch before it was resumed

@@ -76,9 +76,11 @@ def run(args: argparse.Namespace) -> None:
             extra = ", ".join("--" + n.replace("_", "-") for n in given) or "--output"
             raise ValueError(f"--resume takes all options from the run: leave out {extra}")
         directory = RunDirectory(args.resume)
-        options = {**DEFAULTS, **directory.config.get("options", {})}
+        options = saved_options(directory)
     else:
         options = {**DEFAULTS, **given}
+        if options["data"] not in ready_data() and Path(options["data"]).is_dir():
+            options["data"] = str(Path(options["data"]).resolve())
         check_options(options)
         directory = RunDirectory(args.output or free_folder(options["data"]))
         if directory.has_checkpoint():
@@ -90,6 +92,20 @@ def run(args: argparse.Namespace) -> None:
     say = sys.stderr if args.format == "json" else sys.stdout
     trainer = train(directory, data, options, args.resume is not None, say)
     finish(directory, trainer, data, args.format)
+
+
+def saved_options(directory: RunDirectory) -> dict[str, Any]:
+    """Return the options that a run was started with."""
+    config = directory.config
+    options = config.get("options")
+    if (
+        config.get("task") != "image"
+        or not isinstance(options, dict)
+        or set(options) != set(DEFAULTS)
+    ):
+        raise ValueError(f"{directory.path / 'config.json'}: this is no run of lepton train image")
+    check_options(options)
+    return options
 
 
 def check_options(options: dict[str, Any]) -> None:
