@@ -12,6 +12,7 @@
 """
 
 import importlib as _importlib
+import pkgutil as _pkgutil
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
@@ -36,23 +37,15 @@ __version__ = "0.1.0"
 
 # Where a name that `import lepton` does not load comes from.
 _LAZY = {"Trainer": "lepton.training"}
-_PACKAGES = (
-    "cli",
-    "data",
-    "linalg",
-    "metrics",
-    "nn",
-    "optim",
-    "plot",
-    "random",
-    "saving",
-    "training",
-    "vision",
-)
+
+
+def _packages() -> set[str]:
+    names = {module.name for module in _pkgutil.iter_modules(__path__)}
+    return {name for name in names if not name.startswith("_")}
 
 
 def __getattr__(name: str) -> _Any:
-    if name in _PACKAGES:
+    if name in _packages():
         return _importlib.import_module(f"lepton.{name}")
     if name in _LAZY:
         return getattr(_importlib.import_module(_LAZY[name]), name)
@@ -60,4 +53,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_PACKAGES})
+    return sorted({*globals(), *_LAZY, *_packages()})

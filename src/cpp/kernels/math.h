@@ -1,5 +1,5 @@
-// Elementary functions on vectors: polynomials with their error bounds, in units in the last place
-// (ulp). SPDX-License-Identifier: Apache-2.0
+// Elementary functions on vectors: polynomials, with error bounds in units in the last place (ulp).
+// SPDX-License-Identifier: Apache-2.0
 //
 // Every function takes Vec<float>, Vec<double>, float or double. Bounds are the largest errors seen
 // in dense sweeps, with and without fused multiply-add. Infinities, NaN, signed zeros and denormals

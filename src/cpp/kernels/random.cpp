@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) and what is
-// drawn with it. SPDX-License-Identifier: Apache-2.0
+// Philox4x32-10 (Salmon et al., "Parallel random numbers", 2011) and what is drawn with it.
+// SPDX-License-Identifier: Apache-2.0
 #include "kernels/dtypes.h"
 #include "kernels/math.h"
 #include "kernels/random_table.h"
