@@ -1,0 +1,211 @@
+"""The names that formulas of ops may use: NumPy's, erf, and a few ops written for clarity alone."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from scipy.special import erf
+
+Array = np.ndarray[Any, Any]
+
+
+class Anything:
+    """An array of which a formula gives the shape but not the values: uninitialised memory."""
+
+    def __init__(self, shape: int | Sequence[int]) -> None:
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+def one_hot(indices: Array, classes: int, axis: int = -1) -> Array:
+    """A new axis of classes: 1 at the index, 0 elsewhere (0 everywhere for an index outside)."""
+    return np.moveaxis((indices[..., None] == np.arange(classes)).astype(np.float64), -1, axis)
+
+
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    """Logarithm of softmax along an axis."""
+    if x.size == 0:
+        return np.zeros(x.shape, x.dtype)
+    if x.ndim == 0:
+        return np.zeros_like(x)
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+def softmax(x: Array, axis: int = -1) -> Array:
+    """Exponentials along an axis over their sum."""
+    return np.exp(log_softmax(x, axis))
+
+
+def reduce(x: Array, reduction: str) -> Array:
+    """A loss's elements, or their mean or sum."""
+    return {"mean": np.mean, "sum": np.sum, "none": np.asarray}[reduction](x)
+
+
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """One number for both axes, or one each."""
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
+
+
+def windows(
+    x: Array,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    fill: float = 0.0,
+    ceil_mode: bool = False,
+) -> Array:
+    """The windows [..., out_h, out_w, kernel_h, kernel_w] of images [..., h, w].
+
+    The border holds `fill`. What `ceil_mode` adds behind the border counts for nothing: it holds
+    an infinite `fill` too, for a maximum, and else zero, for a sum and for a count of ones.
+    """
+    sides = [
+        _side(length, *arguments, ceil_mode=ceil_mode)
+        for length, *arguments in zip(
+            x.shape[-2:],
+            pair(kernel_size),
+            pair(stride),
+            pair(padding),
+            pair(dilation),
+            strict=True,
+        )
+    ]
+    border = [(0, 0)] * (x.ndim - 2) + [(p, p) for p in pair(padding)]
+    padded = np.pad(x, border, constant_values=fill)
+    beyond = fill if np.isinf(fill) else 0.0
+    reach = [
+        int(side.max(initial=0)) + 1 - n for side, n in zip(sides, padded.shape[-2:], strict=True)
+    ]
+    padded = np.pad(
+        padded, [(0, 0)] * (x.ndim - 2) + [(0, max(r, 0)) for r in reach], constant_values=beyond
+    )
+    rows, columns = sides
+    return padded[..., rows[:, None, :, None], columns[None, :, None, :]]
+
+
+def _side(
+    length: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool
+) -> Array:
+    """The padded positions [windows, kernel] along one axis."""
+    span = length + 2 * padding - dilation * (kernel - 1) - 1
+    if span < 0 or kernel < 1:
+        raise ValueError("the kernel is larger than the image")
+    count = (span + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (count - 1) * stride >= length + padding:
+        count -= 1
+    return np.arange(count)[:, None] * stride + np.arange(kernel) * dilation
+
+
+def parts(length: int, count: int | None) -> list[slice]:
+    """The overlapping parts into which adaptive pooling cuts an axis."""
+    count = length if count is None else count
+    return [slice(i * length // count, -(-(i + 1) * length // count)) for i in range(count)]
+
+
+def adaptive_pool(x: Array, output_size: Any, take: Callable[..., Array]) -> Array:
+    """take() over the parts of the last two axes."""
+    sizes = output_size if isinstance(output_size, Sequence) else (output_size, output_size)
+    rows = parts(x.shape[-2], sizes[0])
+    columns = parts(x.shape[-1], sizes[1])
+    result = np.empty((*x.shape[:-2], len(rows), len(columns)))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            result[..., i, j] = take(x[..., row, column], axis=(-2, -1))
+    return result
+
+
+def convolve(
+    x: Array, weight: Array, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Array:
+    """Cross-correlation of images [..., in, h, w] with weight [out, in / groups, rows, columns]."""
+    kernel = weight.shape[-2:]
+    if padding == "valid":
+        padding = 0
+    if padding == "same":
+        total = [d * (k - 1) for d, k in zip(pair(dilation), kernel, strict=True)]
+        x = np.pad(x, [(0, 0)] * (x.ndim - 2) + [(t // 2, t - t // 2) for t in total])
+        padding = 0
+    cut = windows(x, kernel, stride, padding, dilation)
+    per_group = cut.reshape(*cut.shape[:-5], groups, -1, *cut.shape[-4:])
+    if per_group.shape[-5] != weight.shape[1]:
+        raise ValueError("the channels do not fit")
+    filters = weight.reshape(groups, -1, *weight.shape[1:])
+    y = np.einsum("...gchwij,gocij->...gohw", per_group, filters)
+    return y.reshape(*y.shape[:-4], -1, *y.shape[-2:])
+
+
+def class_loss(
+    log_probabilities: Array,
+    target: Array,
+    weight: Array | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float = 0.0,
+) -> Array:
+    """Minus the weighted log-probability of the target: class indices or probabilities."""
+    axis = 0 if log_probabilities.ndim == 1 else 1
+    classes = log_probabilities.shape[axis]
+    shape = [1] * log_probabilities.ndim
+    shape[axis] = classes
+    weights = np.ones(shape) if weight is None else weight.reshape(shape)
+    indices = target.dtype.kind in "iu"
+    expected = one_hot(target, classes, axis) if indices else target
+    kept = (target != ignore_index) if indices else np.ones(log_probabilities.sum(axis).shape)
+    if indices and np.any(kept & ((target < 0) | (target >= classes))):
+        raise IndexError("a class index is out of range")
+    smoothed = expected * (1 - label_smoothing) + label_smoothing / classes
+    losses = -np.sum(smoothed * weights * log_probabilities, axis=axis) * kept
+    if reduction != "mean":
+        return reduce(losses, reduction)
+    total = np.sum(np.sum(expected * weights, axis) * kept) if indices else np.asarray(losses.size)
+    return np.sum(losses) / total
+
+
+FORMULA_SCOPE = {
+    **{name: getattr(np, name) for name in dir(np) if not name.startswith("_")},
+    **{
+        f.__name__: f for f in (one_hot, log_softmax, softmax, reduce, pair, windows, adaptive_pool)
+    },
+    **{f.__name__: f for f in (convolve, class_loss)},
+    "anything": Anything,
+    "erf": lambda x: erf(np.asarray(x, np.float64)),
+    "range": range,
+    "tuple": tuple,
+}
+
+
+class _Rounding(ast.NodeTransformer):
+    """Passes the result of every operation and call through `after_each`."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        return self._wrap(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return self._wrap(node)
+
+    def _wrap(self, node: ast.expr) -> ast.AST:
+        self.generic_visit(node)
+        call = ast.Call(ast.Name("after_each", ast.Load()), [node], [])
+        return ast.fix_missing_locations(ast.copy_location(call, node))
+
+
+@cache
+def _compiled(formula: str, every_step: bool) -> Any:
+    tree = ast.parse(formula, mode="eval")
+    return compile(_Rounding().visit(tree) if every_step else tree, "<formula>", "eval")
+
+
+def evaluate(
+    formula: str, values: dict[str, Any], after_each: Callable[[Any], Any] | None = None
+) -> Any:
+    """The formula of an op over its arguments; each step may pass through a function."""
+    # One dictionary for both scopes: a lambda inside a formula sees globals only.
+    scope = {**FORMULA_SCOPE, **values, "after_each": after_each}
+    with np.errstate(all="ignore"):
+        return eval(_compiled(formula, after_each is not None), scope)
