@@ -190,7 +190,7 @@ def test_thousands_of_damaged_files_are_read_right_or_refused(tmp_path):
     saving.save_file(example_arrays(), path, {"note": "text"})
     original = path.read_bytes()
     refused = 0
-    for damaged in mutations(original, 6000, seed=1):
+    for damaged in mutations(original, 4000, seed=1):
         path.write_bytes(damaged)
         message = refusal(tensor_files.read_arrays, path)
         if message is not None:
@@ -209,7 +209,7 @@ def test_thousands_of_damaged_files_are_read_right_or_refused(tmp_path):
         for name, array in loaded.items():
             if array.dtype == reference[name].dtype != np.bool_:
                 assert array.tobytes() == reference[name].tobytes()
-    assert refused > 4000
+    assert refused > 2500
 
 
 def test_wrong_types_are_refused_before_a_file_appears(tmp_path):
@@ -273,13 +273,13 @@ def test_thousands_of_damaged_json_files_are_read_or_refused(tmp_path):
     saving.write_json({"a": [1, 2.5e-3, {"b": float("nan")}], "name": "ü"}, path)
     original = path.read_bytes()
     refused = 0
-    for damaged in mutations(original, 4000, seed=2):
+    for damaged in mutations(original, 2000, seed=2):
         path.write_bytes(damaged)
         message = refusal(saving.read_json, path)
         if message is not None:
             refused += 1
             assert message.startswith(f"read_json: {path}: ")
-    assert refused > 1000
+    assert refused > 500
 
 
 def test_what_json_cannot_hold_is_named_by_place(tmp_path):

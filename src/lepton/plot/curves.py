@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton.metrics.direction import better_is
 from lepton.plot.style import BLUE, ORANGE, finish, styled
-from lepton.training.history import better_is
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

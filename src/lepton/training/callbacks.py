@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lepton._check import check_int, check_number
+from lepton.metrics.direction import better_is
 from lepton.training.checkpoint import CheckpointFolder
-from lepton.training.history import better_is
 
 if TYPE_CHECKING:
     from lepton.training.trainer import Trainer

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import lepton
+from lepton.metrics.direction import better_is
 from lepton.saving import atomic_write
 
 if TYPE_CHECKING:
@@ -96,9 +98,8 @@ class History:
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw loss and metrics over the epochs; see `lepton.plot.history`."""
-        from lepton import plot
-
-        return plot.history(self, path=path)
+        figure: Figure = lepton.plot.history(self, path=path)
+        return figure
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self.names:
@@ -122,15 +123,6 @@ class History:
         widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
         table = ("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in cells)
         return "\n".join(table) if names else "History()"
-
-
-def better_is(name: str, mode: str = "auto") -> str:
-    """Return "min" or "max": which values of a column are better."""
-    if mode not in ("auto", "min", "max"):
-        raise ValueError(f"mode expects 'auto', 'min' or 'max', got {mode!r}")
-    if mode != "auto":
-        return mode
-    return "min" if any(word in name for word in ("loss", "error", "perplexity")) else "max"
 
 
 def _cell(value: float | None) -> str:

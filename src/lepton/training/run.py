@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import lepton
+from lepton.metrics.direction import better_is
 from lepton.saving import read_json, write_json
 from lepton.training.callbacks import Callback
-from lepton.training.history import better_is
 
 if TYPE_CHECKING:
     from lepton.training.trainer import Trainer
