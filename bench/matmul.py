@@ -21,10 +21,10 @@ for _name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
     if os.environ.pop(_name, None) is not None:
         os.execv(sys.executable, [sys.executable, *sys.argv])
 
-import numpy as np
+import numpy as np  # noqa: E402
 
-import lepton
-from lepton import _core
+import lepton  # noqa: E402
+from lepton import _core  # noqa: E402
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -69,7 +69,8 @@ def main() -> None:
         )
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"isa": lepton.isa(), "threads": lepton.get_num_threads(), "rows": rows}, file)
+            machine = {"isa": lepton.isa(), "threads": lepton.get_num_threads()}
+            json.dump({**machine, "rows": rows}, file)
 
 
 if __name__ == "__main__":

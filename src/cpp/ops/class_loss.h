@@ -1,5 +1,4 @@
-// What losses with class indices share: the scores as lines of classes, checked targets,
-// reductions.
+// What losses with class indices share: scores as lines of classes, targets, reductions.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <string>

@@ -1,5 +1,4 @@
-// One axis of a dense tensor seen as lines of memory: rows where it is innermost, columns
-// elsewhere.
+// One axis of a dense tensor as lines of memory: rows where it is innermost, else columns.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "core/parallel.h"

@@ -46,8 +46,9 @@ class DataLoader:
         datasets gather their batch in one go, and other samples are stacked.
     transform
         Called as ``transform(*arrays, generator=generator)`` with the batch as NumPy arrays; what
-        it returns is the batch, a tuple if it was one before. The transforms of `lepton.vision` fit here. `generator` is a
-        `numpy.random.Generator`. Do not write into the arrays: they may be the dataset's memory.
+        it returns is the batch, a tuple if it was one before. The transforms of `lepton.vision` fit
+        here. `generator` is a `numpy.random.Generator`. Do not write into the arrays: they may be
+        the dataset's memory.
 
     Raises
     ------

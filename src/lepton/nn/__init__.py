@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: F403
 """Networks: modules, layers, losses, starting values, and functions, named as in PyTorch."""
 
 from lepton.nn import functional as functional

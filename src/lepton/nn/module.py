@@ -58,6 +58,7 @@ class Module:
     # ------------------------------------------------------------------ calling
 
     def _forward_missing(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the result; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__}: forward is not defined")
 
     forward: Callable[..., Any] = _forward_missing

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: F403
 """Optimisers and learning rate schedules, named as in PyTorch."""
 
 from lepton.optim import lr_scheduler as lr_scheduler

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# ruff: noqa: F403
 """Learning rate schedules, named as in PyTorch."""
 
 from lepton.optim.lr_scheduler.base import *
