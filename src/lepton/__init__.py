@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lepton: deep learning for the CPU you already have.
 
     >>> import lepton
@@ -13,14 +14,14 @@
 
 import importlib as _importlib
 import pkgutil as _pkgutil
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+import typing as _typing
 from typing import Any as _Any
 
-from lepton.array import *  # noqa: F403
+from lepton.array import *
 from lepton.array import __array_api_version__ as __array_api_version__
 from lepton.array import __array_namespace_info__ as __array_namespace_info__
 
-if _TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from lepton import data as data
     from lepton import linalg as linalg
     from lepton import metrics as metrics
@@ -40,7 +41,7 @@ _LAZY = {"Trainer": "lepton.training"}
 
 
 def _packages() -> set[str]:
-    names = {module.name for module in _pkgutil.iter_modules(__path__)}
+    names = {module.name for module in _pkgutil.iter_modules(__path__)}  # noqa: F405
     return {name for name in names if not name.startswith("_")}
 
 
