@@ -41,7 +41,7 @@ _LAZY = {"Trainer": "lepton.training"}
 
 
 def _packages() -> set[str]:
-    names = {module.name for module in _pkgutil.iter_modules(__path__)}  # noqa: F405
+    names = {module.name for module in _pkgutil.iter_modules(__path__)}  # noqa: F405  # noqa: F405
     return {name for name in names if not name.startswith("_")}
 
 

@@ -1,4 +1,5 @@
-// Elementwise ops on tensors: broadcasting, promotion and gradients, from the structs of the kernels floor.
+// Elementwise ops on tensors: broadcasting, promotion and gradients, from the kernels' structs.
+// kernels floor.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <initializer_list>
@@ -14,10 +15,10 @@ namespace lepton {
 /// What the rest of Lepton needs of one elementwise op, with its types erased.
 struct ElementwiseOp {
   const ElementwiseInfo* info;
-  int id;              // place in the kernel table
+  int id;  // place in the kernel table
   int arity;
-  unsigned dtypes;     // bit i: the DType with that value is accepted
-  unsigned needs;      // what the gradient reads; kNoGradient
+  unsigned dtypes;  // bit i: the DType with that value is accepted
+  unsigned needs;   // what the gradient reads; kNoGradient
 };
 
 /// The erased description of the op declared as struct Op.
@@ -31,15 +32,22 @@ Tensor elementwise(const ElementwiseOp& op, std::span<const Operand> operands,
 
 /// apply<LEPTON_ISA::Tanh>(x), apply<LEPTON_ISA::Add>(a, b).
 template <class Op>
-Tensor apply(std::initializer_list<Operand> operands, std::initializer_list<double> parameters = {}) {
+Tensor apply(std::initializer_list<Operand> operands,
+             std::initializer_list<double> parameters = {}) {
   return elementwise(elementwise_op<Op>, {operands.begin(), operands.size()},
                      {parameters.begin(), parameters.size()});
 }
 
 inline Tensor add(const Operand& a, const Operand& b) { return apply<LEPTON_ISA::Add>({a, b}); }
-inline Tensor subtract(const Operand& a, const Operand& b) { return apply<LEPTON_ISA::Subtract>({a, b}); }
-inline Tensor multiply(const Operand& a, const Operand& b) { return apply<LEPTON_ISA::Multiply>({a, b}); }
-inline Tensor divide(const Operand& a, const Operand& b) { return apply<LEPTON_ISA::Divide>({a, b}); }
+inline Tensor subtract(const Operand& a, const Operand& b) {
+  return apply<LEPTON_ISA::Subtract>({a, b});
+}
+inline Tensor multiply(const Operand& a, const Operand& b) {
+  return apply<LEPTON_ISA::Multiply>({a, b});
+}
+inline Tensor divide(const Operand& a, const Operand& b) {
+  return apply<LEPTON_ISA::Divide>({a, b});
+}
 inline Tensor negative(const Tensor& x) { return apply<LEPTON_ISA::Negative>({x}); }
 inline Tensor relu(const Tensor& x) { return apply<LEPTON_ISA::Relu>({x}); }
 
