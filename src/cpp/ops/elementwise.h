@@ -1,5 +1,4 @@
 // Elementwise ops on tensors: broadcasting, promotion and gradients, from the kernels' structs.
-// kernels floor.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include <initializer_list>
