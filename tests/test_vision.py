@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Transforms on batches of images, and the networks for them."""
 
+import dataclasses
 import json
 from dataclasses import dataclass
 
@@ -9,10 +10,13 @@ import pytest
 
 import lepton
 from lepton import nn
-from lepton.data import ArrayDataset, DataLoader
+from lepton.data import ArrayDataset, DataLoader, datasets
+from lepton.data.datasets import ImageData
+from lepton.metrics import accuracy
 from lepton.vision import (
     CenterCrop,
     Compose,
+    ImageRecipe,
     LeNet,
     Normalize,
     RandomCrop,
@@ -297,3 +301,65 @@ def test_small_cnn_grows_with_the_image():
 def test_lenet_names_the_layer_that_an_image_of_another_size_meets():
     with pytest.raises(ValueError, match=r"classifier\.1"):
         LeNet(image_size=28)(lepton.zeros((1, 1, 32, 32)))
+
+
+# ------------------------------------------------------------------ the recipe
+
+
+def test_the_recipe_decays_weights_only():
+    recipe = ImageRecipe(weight_decay=0.3)
+    model = SmallCNN()
+    decayed, others = recipe.optimizer(model).param_groups
+    assert (decayed["weight_decay"], others["weight_decay"]) == (0.3, 0.0)
+    assert {p.ndim for p in decayed["params"]} == {2, 4}
+    assert {p.ndim for p in others["params"]} == {1}
+    count = len(decayed["params"]) + len(others["params"])
+    assert count == len(list(model.parameters()))
+
+
+def test_the_recipe_follows_the_data():
+    few = ImageData(
+        "few",
+        images((9, 32, 32, 3)),
+        np.arange(9),
+        images((1, 32, 32, 3)),
+        np.zeros(1, int),
+        tuple("abcdefghi"),
+        mirror=True,
+    )
+    recipe = ImageRecipe.for_data(few)
+    assert (recipe.crop_padding, recipe.flip) == (2, True)
+    augmented = recipe.train_transform(few)(few.train_images, generator=generator())
+    scaled = recipe.test_transform(few)(few.train_images)
+    assert augmented.shape == scaled.shape == (9, 3, 32, 32)
+    assert not np.array_equal(augmented, scaled)
+    many = datasets.load("digits")
+    many = dataclasses.replace(
+        many,
+        train_images=np.resize(many.train_images, (10_000, 8, 8)),
+        train_labels=np.resize(many.train_labels, 10_000),
+    )
+    assert ImageRecipe.for_data(many) == ImageRecipe()
+
+
+def test_the_recipe_reads_handwritten_digits():
+    """The main promise: at least 98 % on test images; seeds seen give 98.9 to 99.7 %."""
+    data = datasets.load("digits")
+    recipe = ImageRecipe.for_data(data)
+    lepton.manual_seed(0)
+    model = SmallCNN(data.num_classes, data.in_channels, data.image_size)
+    loader = DataLoader(
+        data.train, recipe.batch_size, shuffle=True, transform=recipe.train_transform(data)
+    )
+    loss, optimizer = recipe.loss(), recipe.optimizer(model)
+    schedule = recipe.schedule(optimizer, len(loader))
+    for _ in range(recipe.epochs):
+        for x, y in loader:
+            optimizer.zero_grad()
+            loss(model(x), y).backward()
+            optimizer.step()
+            schedule.step()
+    model.eval()
+    with lepton.no_grad():
+        scores = model(lepton.asarray(recipe.test_transform(data)(data.test_images)))
+    assert accuracy(scores, data.test_labels) >= 0.98
