@@ -39,11 +39,13 @@ namespace {
 // Writes one value everywhere; op names who asked.
 Tensor fill(const char* op, const Tensor& y, const Scalar& value) {
   const DType type = y.dtype();
-  check<TypeError>(value.kind != Scalar::Kind::kFloat || is_floating(type), op, ": a float does not fit into ", type);
+  check<TypeError>(value.kind != Scalar::Kind::kFloat || is_floating(type), op,
+                   ": a float does not fit into ", type);
   if (value.kind == Scalar::Kind::kInteger && is_integral(type)) {
     dispatch(type, [&]<class T>() {
       if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
-        check<ValueError>(std::in_range<T>(value.integer), op, ": ", value.integer, " does not fit into ", type);
+        check<ValueError>(std::in_range<T>(value.integer), op, ": ", value.integer,
+                          " does not fit into ", type);
         std::fill_n(y.data<T>(), y.numel(), static_cast<T>(value.integer));
       }
     });
@@ -59,7 +61,9 @@ Tensor full_of(const Shape& shape, const Scalar& value, std::optional<DType> dty
   count("full", shape);
   return fill("full", empty(shape, dtype.value_or(default_type(value))), value);
 }
-Tensor empty_as(const Tensor& x, std::optional<DType> dtype) { return empty_like(x, dtype.value_or(x.dtype())); }
+Tensor empty_as(const Tensor& x, std::optional<DType> dtype) {
+  return empty_like(x, dtype.value_or(x.dtype()));
+}
 Tensor full_as(const Tensor& x, const Scalar& value, std::optional<DType> dtype) {
   return fill("full_like", empty_as(x, dtype), value);
 }
@@ -102,7 +106,8 @@ Tensor arange(const Scalar& first, std::optional<Scalar> last, const Scalar& ste
   const Scalar start = last ? first : zero, stop = last ? *last : first;
   const double a = as_double(start), b = as_double(stop), s = as_double(step);
   check<ValueError>(s != 0 && std::isfinite(s) && std::isfinite(a) && std::isfinite(b),
-                    "arange: expects finite bounds and a step that is not zero, got ", a, ", ", b, ", ", s);
+                    "arange: expects finite bounds and a step that is not zero, got ", a, ", ", b,
+                    ", ", s);
   const bool integral = start.kind != Scalar::Kind::kFloat && stop.kind != Scalar::Kind::kFloat &&
                         step.kind != Scalar::Kind::kFloat;
   const DType type = dtype.value_or(integral ? DType::kInt64 : kDefaultFloat);
@@ -135,13 +140,16 @@ Tensor linspace(double start, double stop, int64_t num, std::optional<DType> dty
   return y;
 }
 
-Tensor eye(int64_t rows, std::optional<int64_t> columns, Diagonal diagonal, std::optional<DType> dtype) {
+Tensor eye(int64_t rows, std::optional<int64_t> columns, Diagonal diagonal,
+           std::optional<DType> dtype) {
   const int64_t cols = columns.value_or(rows), k = diagonal.k;
-  check<ValueError>(rows >= 0 && cols >= 0, "eye: expects lengths of at least 0, got ", rows, " and ", cols);
+  check<ValueError>(rows >= 0 && cols >= 0, "eye: expects lengths of at least 0, got ", rows,
+                    " and ", cols);
   Tensor y = zeros({rows, cols}, dtype.value_or(kDefaultFloat));
   if (k >= cols || k <= -rows) return y;
   dispatch(y.dtype(), [&]<class T>() {
-    for (int64_t i = std::max<int64_t>(0, -k); i < rows && i + k < cols; ++i) y.data<T>()[i * cols + i + k] = T(1);
+    for (int64_t i = std::max<int64_t>(0, -k); i < rows && i + k < cols; ++i)
+      y.data<T>()[i * cols + i + k] = T(1);
   });
   return y;
 }
@@ -165,7 +173,8 @@ Tensor normal(const Shape& shape, double mean, double std, std::optional<DType> 
   parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
     kernel(e - b, state.seed, state.counter + b, y.bytes() + b * y.item_size());
     dispatch_floating("normal", y.dtype(), [&]<class T>() {
-      for (T* p = y.data<T>() + b; p < y.data<T>() + e; ++p) *p = static_cast<T>(mean) + static_cast<T>(std) * *p;
+      for (T* p = y.data<T>() + b; p < y.data<T>() + e; ++p)
+        *p = static_cast<T>(mean) + static_cast<T>(std) * *p;
     });
   });
   return y;
@@ -176,7 +185,8 @@ Tensor integers(int64_t low, int64_t high, const Shape& shape) {
   const Tensor y = empty(shape, DType::kInt64);
   const RandomState state = take_random(y.numel());
   parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
-    kernels().random->integers(e - b, state.seed, state.counter + b, y.data<int64_t>() + b, low, high);
+    kernels().random->integers(e - b, state.seed, state.counter + b, y.data<int64_t>() + b, low,
+                               high);
   });
   return y;
 }

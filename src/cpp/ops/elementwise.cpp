@@ -13,9 +13,9 @@
 namespace lepton {
 namespace {
 
-constexpr int kMaxArrays = 4;       // dy, x1, x2, y
-constexpr int64_t kBlock = 1024;    // elements gathered at a time when memory is strided or converted
-constexpr int64_t kGrain = 1 << 14; // elements a thread takes at a time
+constexpr int kMaxArrays = 4;     // dy, x1, x2, y
+constexpr int64_t kBlock = 1024;  // elements gathered at a time when memory is strided or converted
+constexpr int64_t kGrain = 1 << 14;  // elements a thread takes at a time
 
 using Kernel = ElementwiseKernel;
 
@@ -29,8 +29,7 @@ struct Input {
 Strides broadcast_strides(const Tensor& x, const Shape& shape) {
   Strides strides(shape.size(), 0);
   const size_t lead = shape.size() - x.ndim();
-  for (size_t i = 0; i < x.ndim(); ++i)
-    strides[lead + i] = x.shape()[i] == 1 ? 0 : x.strides()[i];
+  for (size_t i = 0; i < x.ndim(); ++i) strides[lead + i] = x.shape()[i] == 1 ? 0 : x.strides()[i];
   return strides;
 }
 
@@ -122,14 +121,14 @@ DType compute_type(const ElementwiseOp& op, std::span<const Operand> operands) {
 }
 
 Tensor gradient(const ElementwiseOp& op, int input, DType type, const Tensor& dy,
-                std::span<const Tensor> inputs, const Tensor& y, std::span<const double> parameters) {
+                std::span<const Tensor> inputs, const Tensor& y,
+                std::span<const double> parameters) {
   std::array<Tensor, kMaxArrays> arrays{dy};
   size_t n = 1;
   for (const Tensor& x : inputs) arrays[n++] = (op.needs & kNeedsX) ? x : Tensor();
   arrays[n++] = (op.needs & kNeedsY) ? y : Tensor();
   const Tensor dx = empty_like(dy);
-  const Kernel kernel =
-      kernels().elementwise->ops[op.id].gradient[input][type == DType::kFloat64];
+  const Kernel kernel = kernels().elementwise->ops[op.id].gradient[input][type == DType::kFloat64];
   run_kernel(kernel, parameters.data(), dx, {arrays.data(), n}, type);
   return dx;
 }
@@ -149,7 +148,8 @@ Tensor record(const ElementwiseOp& op, std::span<const Tensor> inputs, DType typ
     if (op.needs & kNeedsX)
       for (const Tensor& x : inputs) saved.push_back(tape.save(x));
     if (op.needs & kNeedsY) saved.push_back(tape.save(y));
-    tape.vjp(input, [&op, input, type, kept, saved = std::move(saved), shape = inputs[input].shape(),
+    tape.vjp(input, [&op, input, type, kept, saved = std::move(saved),
+                     shape = inputs[input].shape(),
                      dtype = inputs[input].dtype()](const Tensor& dy) {
       std::array<Tensor, 2> x;
       Tensor result;
@@ -195,8 +195,9 @@ Tensor materialize(const char* op, const Scalar& s, DType type) {
   Tensor t = empty({}, type);
   dispatch(type, [&]<class T>() {
     if constexpr (std::is_integral_v<T>) {
-      check<ValueError>(std::in_range<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>(s.integer),
-                        op, ": ", s.integer, " does not fit into ", type);
+      check<ValueError>(
+          std::in_range<std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>>(s.integer), op,
+          ": ", s.integer, " does not fit into ", type);
       *t.data<T>() = static_cast<T>(s.integer);
     }
   });
@@ -212,16 +213,16 @@ Tensor elementwise(const ElementwiseOp& op, std::span<const Operand> operands,
     inputs[k] = operands[k].number ? materialize(op.info->name, *operands[k].number, type)
                                    : operands[k].tensor;
   const std::span<const Tensor> arrays{inputs.data(), operands.size()};
-  const Shape shape =
-      op.arity == 1 || arrays[0].shape() == arrays[1].shape()
-          ? arrays[0].shape()
-          : broadcast_shapes(op.info->name, arrays[0].shape(), arrays[1].shape());
+  const Shape shape = op.arity == 1 || arrays[0].shape() == arrays[1].shape()
+                          ? arrays[0].shape()
+                          : broadcast_shapes(op.info->name, arrays[0].shape(), arrays[1].shape());
   std::array<double, 3> values{};
   for (int p = 0; p < op.info->parameter_count(); ++p)
     values[p] = static_cast<size_t>(p) < parameters.size() ? parameters[p]
-                                                            : op.info->parameters[p].fallback;
+                                                           : op.info->parameters[p].fallback;
   Tensor y = allocate(shape, op.info->boolean_result ? DType::kBool : type, arrays);
-  run_kernel(kernels().elementwise->ops[op.id].forward[index(type)], values.data(), y, arrays, type);
+  run_kernel(kernels().elementwise->ops[op.id].forward[index(type)], values.data(), y, arrays,
+             type);
   return record(op, arrays, type, std::move(y), values);
 }
 
@@ -232,7 +233,8 @@ Tensor where(const Tensor& condition, const Operand& x1, const Operand& x2) {
   const DType type = result_type("where", operands);
   std::array<Tensor, 2> x;
   for (int k = 0; k < 2; ++k)
-    x[k] = operands[k].number ? materialize("where", *operands[k].number, type) : operands[k].tensor;
+    x[k] =
+        operands[k].number ? materialize("where", *operands[k].number, type) : operands[k].tensor;
   const Shape shape = broadcast_shapes(
       "where", broadcast_shapes("where", condition.shape(), x[0].shape()), x[1].shape());
   const std::array<Tensor, 3> arrays{condition, x[0], x[1]};
@@ -243,7 +245,8 @@ Tensor where(const Tensor& condition, const Operand& x1, const Operand& x2) {
     return out;
   };
   const auto laid = [&](const Tensor& t, DType dtype) {
-    return t.dtype() == dtype && t.shape() == shape && t.strides() == y.strides() ? t : dense(t, dtype);
+    return t.dtype() == dtype && t.shape() == shape && t.strides() == y.strides() ? t
+                                                                                  : dense(t, dtype);
   };
   const Tensor c = laid(condition, DType::kBool), a = laid(x[0], type), b = laid(x[1], type);
   const int64_t size = item_size(type);
@@ -254,7 +257,8 @@ Tensor where(const Tensor& condition, const Operand& x1, const Operand& x2) {
   Recorder tape("where", {&x[0], &x[1]});
   for (size_t k = 0; k < 2; ++k)
     if (tape.needs(k))
-      tape.vjp(k, [c = tape.save(condition), k, from = x[k].shape(), dtype = x[k].dtype()](const Tensor& dy) {
+      tape.vjp(k, [c = tape.save(condition), k, from = x[k].shape(),
+                   dtype = x[k].dtype()](const Tensor& dy) {
         return sum_to(k == 0 ? where(*c, dy, 0.0) : where(*c, 0.0, dy), from, dtype);
       });
   return tape.output(y);
@@ -265,7 +269,8 @@ Tensor sum_to(const Tensor& dx, const Shape& shape, DType dtype) {
   Dims axes;
   const size_t lead = dx.ndim() - shape.size();
   for (size_t i = 0; i < dx.ndim(); ++i)
-    if (i < lead || (shape[i - lead] == 1 && dx.shape()[i] != 1)) axes.push_back(static_cast<int64_t>(i));
+    if (i < lead || (shape[i - lead] == 1 && dx.shape()[i] != 1))
+      axes.push_back(static_cast<int64_t>(i));
   const Tensor total = axes.empty() ? dx : sum(dx, axes, std::nullopt, false);
   return cast(reshape(total, shape), dtype);
 }

@@ -14,10 +14,10 @@ namespace {
 // An index expression split into a view of x and the arrays that index some of the view's axes.
 struct Plan {
   Tensor view;
-  std::vector<int64_t> axes;    // of the view, indexed by arrays
-  std::vector<Tensor> arrays;   // int64, one per entry of axes
-  bool adjacent = true;         // the arrays (and integers beside them) stand side by side
-  size_t first = 0;             // axes of the view before the first of them
+  std::vector<int64_t> axes;   // of the view, indexed by arrays
+  std::vector<Tensor> arrays;  // int64, one per entry of axes
+  bool adjacent = true;        // the arrays (and integers beside them) stand side by side
+  size_t first = 0;            // axes of the view before the first of them
 };
 
 struct AxisSlice {
@@ -37,7 +37,8 @@ AxisSlice clip_slice(const Slice& s, int64_t n) {
 
 size_t consumed(const IndexItem& item) {
   if (std::holds_alternative<Ellipsis>(item) || std::holds_alternative<NewAxis>(item)) return 0;
-  if (const Tensor* t = std::get_if<Tensor>(&item); t && t->dtype() == DType::kBool) return t->ndim();
+  if (const Tensor* t = std::get_if<Tensor>(&item); t && t->dtype() == DType::kBool)
+    return t->ndim();
   return 1;
 }
 
@@ -50,7 +51,8 @@ class Planner {
       ellipses += std::holds_alternative<Ellipsis>(item);
     }
     check<IndexError>(ellipses <= 1, "getitem: only one ellipsis is allowed");
-    check<IndexError>(axes <= x.ndim(), "getitem: too many indices, ", axes, " for shape ", x.shape());
+    check<IndexError>(axes <= x.ndim(), "getitem: too many indices, ", axes, " for shape ",
+                      x.shape());
     rest_ = x.ndim() - axes;
     for (const IndexItem& item : index) arrays_ |= std::holds_alternative<Tensor>(item);
     for (const IndexItem& item : index) std::visit([&](const auto& i) { visit(i); }, item);
@@ -102,8 +104,9 @@ class Planner {
     advanced();
     if (t.dtype() == DType::kBool) {
       for (size_t k = 0; k < t.ndim(); ++k)
-        check<IndexError>(t.shape()[k] == x_.shape()[axis_ + k] || t.shape()[k] == 0, "getitem: boolean index of shape ", t.shape(),
-                          " does not match shape ", x_.shape(), " at axis ", axis_ + k);
+        check<IndexError>(t.shape()[k] == x_.shape()[axis_ + k] || t.shape()[k] == 0,
+                          "getitem: boolean index of shape ", t.shape(), " does not match shape ",
+                          x_.shape(), " at axis ", axis_ + k);
       if (t.ndim() == 0) {  // x[True]: a new axis of length one or zero
         shape_.push_back(1);
         strides_.push_back(0);
@@ -114,8 +117,8 @@ class Planner {
       for (const Tensor& i : nonzero(t)) array_axis(i);
       return;
     }
-    check<IndexError>(is_integral(t.dtype()), "getitem: index arrays expect an integer or bool dtype, got ",
-                      t.dtype());
+    check<IndexError>(is_integral(t.dtype()),
+                      "getitem: index arrays expect an integer or bool dtype, got ", t.dtype());
     array_axis(t);
   }
   void array_axis(const Tensor& t) {
@@ -147,14 +150,15 @@ class Planner {
   bool gap_ = false;       // something else has been seen after it
 };
 
-// The offsets (in elements, into the view) that broadcast index arrays stand for, and the result's shape.
+// The offsets (in elements, into the view) that broadcast index arrays stand for, and the result's
+// shape.
 struct Gather {
   std::vector<int64_t> offsets;
-  Shape indexed;      // shape of the broadcast arrays
-  Shape rest;         // lengths of the axes no array indexes
+  Shape indexed;  // shape of the broadcast arrays
+  Shape rest;     // lengths of the axes no array indexes
   Strides rest_strides;
   Shape result;
-  Dims order;         // result axes seen as [indexed..., rest...]
+  Dims order;  // result axes seen as [indexed..., rest...]
 };
 
 Gather make_gather(const Plan& plan) {
@@ -168,7 +172,8 @@ Gather make_gather(const Plan& plan) {
   }
   size_t before = 0;
   for (size_t i = 0; i < plan.view.ndim(); ++i) {
-    if (std::find(plan.axes.begin(), plan.axes.end(), static_cast<int64_t>(i)) != plan.axes.end()) continue;
+    if (std::find(plan.axes.begin(), plan.axes.end(), static_cast<int64_t>(i)) != plan.axes.end())
+      continue;
     if (plan.adjacent && i < plan.first) ++before;
     g.rest.push_back(plan.view.shape()[i]);
     g.rest_strides.push_back(plan.view.strides()[i]);
@@ -179,7 +184,8 @@ Gather make_gather(const Plan& plan) {
   for (int64_t d : g.indexed) g.result.push_back(d);
   for (size_t i = before; i < g.rest.size(); ++i) g.result.push_back(g.rest[i]);
   for (size_t i = 0; i < m; ++i) g.order.push_back(static_cast<int64_t>(before + i));
-  for (size_t i = 0; i < g.rest.size(); ++i) g.order.push_back(static_cast<int64_t>(i < before ? i : m + i));
+  for (size_t i = 0; i < g.rest.size(); ++i)
+    g.order.push_back(static_cast<int64_t>(i < before ? i : m + i));
   return g;
 }
 
@@ -189,7 +195,8 @@ void for_each_run(const Gather& g, const Tensor& view, const Tensor& packed, Bod
   const Tensor first = permute_dims(packed.detach(), g.order);  // [indexed..., rest...]
   Strides rest_of_packed(first.strides().begin() + g.indexed.size(), first.strides().end());
   const Shape indexed = g.indexed;
-  const Strides indexed_strides(first.strides().begin(), first.strides().begin() + g.indexed.size());
+  const Strides indexed_strides(first.strides().begin(),
+                                first.strides().begin() + g.indexed.size());
   const StridedLoop outer(indexed, {&indexed_strides});
   const StridedLoop inner(g.rest, {&rest_of_packed, &g.rest_strides});
   if (g.offsets.empty() || inner.numel() == 0) return;
@@ -212,20 +219,22 @@ void for_each_run(const Gather& g, const Tensor& view, const Tensor& packed, Bod
 
 void scatter_add(const Gather& g, const Tensor& view, const Tensor& dy) {
   dispatch_floating("getitem", view.dtype(), [&]<class T>() {
-    for_each_run(g, view, dy, [](std::byte* to, std::byte* from, int64_t n, int64_t to_step, int64_t step) {
-      T* d = reinterpret_cast<T*>(to);
-      const T* s = reinterpret_cast<const T*>(from);
-      for (int64_t i = 0; i < n; ++i) d[i * to_step] += s[i * step];
-    });
+    for_each_run(g, view, dy,
+                 [](std::byte* to, std::byte* from, int64_t n, int64_t to_step, int64_t step) {
+                   T* d = reinterpret_cast<T*>(to);
+                   const T* s = reinterpret_cast<const T*>(from);
+                   for (int64_t i = 0; i < n; ++i) d[i * to_step] += s[i * step];
+                 });
   });
 }
 
 Tensor gather(const Plan& plan, const Gather& g) {
   const Tensor y = empty(g.result, plan.view.dtype());
   const auto copy = kernels().copy->cast[index(y.dtype())][index(y.dtype())];
-  for_each_run(g, plan.view, y, [&](std::byte* from, std::byte* to, int64_t n, int64_t step, int64_t to_step) {
-    copy(n, from, step, to, to_step);
-  });
+  for_each_run(g, plan.view, y,
+               [&](std::byte* from, std::byte* to, int64_t n, int64_t step, int64_t to_step) {
+                 copy(n, from, step, to, to_step);
+               });
   return y;
 }
 
@@ -243,7 +252,9 @@ Tensor get_index(const Tensor& x, const Index& index) {
   Planner planner(x, index);
   const Plan& plan = planner.plan();
   Recorder tape("getitem", {&x});
-  const auto like = [&] { return strides_in_order(x.shape(), memory_order(x.shape(), x.strides())); };
+  const auto like = [&] {
+    return strides_in_order(x.shape(), memory_order(x.shape(), x.strides()));
+  };
   if (plan.arrays.empty()) {
     if (tape)
       tape.vjp(0, [index = frozen(index), from = x.shape(), layout = like()](const Tensor& dy) {
@@ -273,9 +284,10 @@ void write(const Plan& plan, const Tensor& value) {
   const Tensor packed = empty(g.result, plan.view.dtype());
   copy_into(packed, value);
   const auto copy = kernels().copy->cast[index(packed.dtype())][index(packed.dtype())];
-  for_each_run(g, plan.view, packed, [&](std::byte* to, std::byte* from, int64_t n, int64_t step, int64_t from_step) {
-    copy(n, from, from_step, to, step);
-  });
+  for_each_run(g, plan.view, packed,
+               [&](std::byte* to, std::byte* from, int64_t n, int64_t step, int64_t from_step) {
+                 copy(n, from, from_step, to, step);
+               });
 }
 
 bool overlap(const Tensor& a, const Tensor& b) { return &a.storage() == &b.storage(); }
@@ -295,10 +307,12 @@ void set_index(const Tensor& x, const Index& index, const Tensor& value) {
   Tensor source = value;
   while (source.ndim() > shape.size() && source.shape()[0] == 1)
     source = reshape(source, Shape(source.shape().begin() + 1, source.shape().end()));
-  check<ValueError>(source.ndim() <= shape.size() && broadcast_shapes("setitem", source.shape(), shape) == shape,
-                    "setitem: value of shape ", value.shape(), " does not broadcast to ", shape);
+  check<ValueError>(
+      source.ndim() <= shape.size() && broadcast_shapes("setitem", source.shape(), shape) == shape,
+      "setitem: value of shape ", value.shape(), " does not broadcast to ", shape);
   Recorder tape("setitem", {&x, &source});
-  check<StateError>(!tape || x.storage().tracked <= (x.requires_grad() ? 1 : 0), "setitem: another tensor that "
+  check<StateError>(!tape || x.storage().tracked <= (x.requires_grad() ? 1 : 0),
+                    "setitem: another tensor that "
                     "records gradients shares this memory; write to a copy");
   write(plan, overlap(x, source) ? clone(source) : source);
   written(x);
@@ -310,22 +324,23 @@ void set_index(const Tensor& x, const Index& index, const Tensor& value) {
       return dx;
     });
   if (tape.needs(1))
-    tape.vjp(1, [index = frozen(index), from = source.shape(), dtype = source.dtype()](const Tensor& dy) {
-      return sum_to(get_index(dy, index), from, dtype);
-    });
+    tape.vjp(1, [index = frozen(index), from = source.shape(), dtype = source.dtype()](
+                    const Tensor& dy) { return sum_to(get_index(dy, index), from, dtype); });
   tape.output(x);
 }
 
 void assign(const char* op, const Tensor& target, const Tensor& value) {
   check<ValueError>(value.ndim() <= target.ndim() &&
                         broadcast_shapes(op, value.shape(), target.shape()) == target.shape(),
-                    op, ": value of shape ", value.shape(), " does not broadcast to ", target.shape());
+                    op, ": value of shape ", value.shape(), " does not broadcast to ",
+                    target.shape());
   set_index(target, {Ellipsis{}}, value);
 }
 
 Tensor take(const Tensor& x, const Tensor& indices, std::optional<int64_t> axis) {
   check<ValueError>(axis || x.ndim() == 1, "take: expects an axis for shape ", x.shape());
-  check<TypeError>(is_integral(indices.dtype()), "take: indices expect an integer dtype, got ", indices.dtype());
+  check<TypeError>(is_integral(indices.dtype()), "take: indices expect an integer dtype, got ",
+                   indices.dtype());
   const int64_t a = normalize_axis("take", axis.value_or(0), x.ndim()), n = x.shape()[a];
   const Tensor at = clone(contiguous(cast(indices, DType::kInt64)));
   int64_t* p = at.data<int64_t>();
@@ -341,7 +356,8 @@ Tensor take(const Tensor& x, const Tensor& indices, std::optional<int64_t> axis)
   int64_t outer = 1, inner = x.item_size();
   for (int64_t i = 0; i < a; ++i) outer *= x.shape()[i];
   for (size_t i = a + 1; i < x.ndim(); ++i) inner *= x.shape()[i];
-  const int64_t rows = at.numel(), grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(inner, 1));
+  const int64_t rows = at.numel(),
+                grain = std::max<int64_t>(1, (1 << 16) / std::max<int64_t>(inner, 1));
   for (int64_t o = 0; o < outer && inner > 0; ++o)
     parallel_for(0, rows, grain, [&](int64_t b, int64_t e) {
       kernels().copy->take_rows(e - b, inner, source.bytes() + o * n * inner, p + b,
@@ -392,7 +408,8 @@ std::vector<Tensor> nonzero(const Tensor& x) {
   const Strides strides = contiguous_strides(x.shape());
   for (int64_t i = 0, k = 0; i < n; ++i) {
     if (!p[i]) continue;
-    for (size_t a = 0; a < x.ndim(); ++a) result[a].data<int64_t>()[k] = i / strides[a] % x.shape()[a];
+    for (size_t a = 0; a < x.ndim(); ++a)
+      result[a].data<int64_t>()[k] = i / strides[a] % x.shape()[a];
     ++k;
   }
   return result;

@@ -31,20 +31,32 @@ std::vector<Tensor> nonzero(const Tensor& x);
 
 template <class Visit>
 void visit_index_ops(Visit&& op) {
-  op(OpInfo{.name = "take", .signature = "x, indices, /, *, axis=None",
-            .doc = "Elements of x at one-dimensional indices along an axis (needed unless x has one axis). "
+  op(OpInfo{.name = "take",
+            .signature = "x, indices, /, *, axis=None",
+            .doc = "Elements of x at one-dimensional indices along an axis (needed unless x has "
+                   "one axis). "
                    "IndexError names an index out of bounds.",
             .formula = "take(x, indices, axis=axis)",
-            .samples = "randn(5), randint(0, 5, (3,)); randn(4, 5, 2), randint(-5, 5, (7,)), axis=1; randn(4, 3), randint(0, 4, (6,)), axis=0",
-            .onnx = "Gather"}, &take);
-  op(OpInfo{.name = "take_along_axis", .signature = "x, indices, /, *, axis=-1",
-            .doc = "Elements of x at indices along an axis; indices has x's other axes or broadcasts to them.",
+            .samples = "randn(5), randint(0, 5, (3,)); randn(4, 5, 2), randint(-5, 5, (7,)), "
+                       "axis=1; randn(4, 3), randint(0, 4, (6,)), axis=0",
+            .onnx = "Gather"},
+     &take);
+  op(OpInfo{.name = "take_along_axis",
+            .signature = "x, indices, /, *, axis=-1",
+            .doc = "Elements of x at indices along an axis; indices has x's other axes or "
+                   "broadcasts to them.",
             .formula = "take_along_axis(x, indices, axis=axis)",
-            .samples = "randn(4, 5), randint(0, 5, (4, 3)); randn(4, 5), randint(-4, 4, (2, 5)), axis=0",
-            .onnx = "GatherElements"}, &take_along_axis);
-  op(OpInfo{.name = "nonzero", .signature = "x, /",
-            .doc = "Indices of the elements that are not zero: one int64 tensor per axis, in row-major order.",
-            .formula = "nonzero(x)", .samples = "randbool(3, 4); randint(0, 2, (5,))"}, &nonzero);
+            .samples =
+                "randn(4, 5), randint(0, 5, (4, 3)); randn(4, 5), randint(-4, 4, (2, 5)), axis=0",
+            .onnx = "GatherElements"},
+     &take_along_axis);
+  op(OpInfo{.name = "nonzero",
+            .signature = "x, /",
+            .doc = "Indices of the elements that are not zero: one int64 tensor per axis, in "
+                   "row-major order.",
+            .formula = "nonzero(x)",
+            .samples = "randbool(3, 4); randint(0, 2, (5,))"},
+     &nonzero);
 }
 
 }  // namespace lepton

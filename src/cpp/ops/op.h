@@ -11,18 +11,20 @@
 
 namespace lepton {
 
-/// The text of an op. A family's header lists its ops in visit_<family>_ops(op) as op(OpInfo, &function);
-/// argument types come from the function, names and defaults from `signature`.
+/// The text of an op. A family's header lists its ops in visit_<family>_ops(op) as op(OpInfo,
+/// &function); argument types come from the function, names and defaults from `signature`.
 struct OpInfo {
   const char* name;
-  const char* signature;            // as Python writes it: "x, /, *, axis=None, keepdims=False"
-  const char* doc;                  // one sentence, then shapes and errors where they are not obvious
-  const char* formula = nullptr;    // NumPy expression over the arguments: the tests' reference
-  const char* samples = nullptr;    // calls to test, "; " between them: "randn(2, 3), axis=1"
-  const char* onnx = nullptr;       // ONNX operator of the same meaning
-  const char* constants = nullptr;  // parameters that take no gradient though the result depends on them
-  const char* writes = nullptr;     // parameters written in place; the formula gives them after the result
-  bool random = false;              // values come from the random state: no formula, but the seed repeats them
+  const char* signature;          // as Python writes it: "x, /, *, axis=None, keepdims=False"
+  const char* doc;                // one sentence, then shapes and errors where they are not obvious
+  const char* formula = nullptr;  // NumPy expression over the arguments: the tests' reference
+  const char* samples = nullptr;  // calls to test, "; " between them: "randn(2, 3), axis=1"
+  const char* onnx = nullptr;     // ONNX operator of the same meaning
+  const char* constants =
+      nullptr;  // parameters that take no gradient though the result depends on them
+  const char* writes =
+      nullptr;          // parameters written in place; the formula gives them after the result
+  bool random = false;  // values come from the random state: no formula, but the seed repeats them
 };
 
 /// A Python number that takes the dtype of the tensors it meets.

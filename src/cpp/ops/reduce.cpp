@@ -11,7 +11,8 @@
 namespace lepton {
 namespace {
 
-// Reduced elements that one kernel call may add up: bounds the error of sums and gives threads work.
+// Reduced elements that one kernel call may add up: bounds the error of sums and gives threads
+// work.
 constexpr int64_t kPart = 4096, kPartRows = 512;
 constexpr int64_t kTaskElements = 1 << 15;
 
@@ -35,9 +36,14 @@ class PartReducer {
  public:
   PartReducer(const ReduceKernels& op, const Tensor& x, DType result, const StridedLoop& kept,
               const StridedLoop& reduced)
-      : row_(op.row[index(x.dtype())]), columns_(op.columns[index(x.dtype())]),
-        combine_(op.columns[index(result)]), x_(x), size_(x.item_size()),
-        result_size_(item_size(result)), kept_(kept), reduced_(reduced) {
+      : row_(op.row[index(x.dtype())]),
+        columns_(op.columns[index(x.dtype())]),
+        combine_(op.columns[index(result)]),
+        x_(x),
+        size_(x.item_size()),
+        result_size_(item_size(result)),
+        kept_(kept),
+        reduced_(reduced) {
     row_(0, x.bytes(), 1, identity_);
   }
 
@@ -101,14 +107,16 @@ Tensor reduce(const ReduceKernels& op, const Tensor& x, const Dims& axes, DType 
   const int64_t part = by_columns ? kPartRows : kPart;
   const int64_t parts = std::max<int64_t>(1, (length + part - 1) / part);
   const PartReducer reducer(op, x, result, kept, reduced);
-  const int64_t chunk = std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, std::min(part, length)));
+  const int64_t chunk =
+      std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, std::min(part, length)));
   const int64_t chunks = (outputs + chunk - 1) / chunk, size = item_size(result);
   const Tensor partial = parts == 1 ? y : empty({parts, outputs}, result);
   parallel_for(0, parts * chunks, 1, [&](int64_t b, int64_t e) {
     for (int64_t task = b; task < e; ++task) {
       const int64_t p = task / chunks, first = task % chunks * chunk;
-      reducer.run(p * part, std::min(length, (p + 1) * part), first, std::min(outputs, first + chunk),
-                  by_columns, partial.bytes() + (p * outputs + first) * size);
+      reducer.run(p * part, std::min(length, (p + 1) * part), first,
+                  std::min(outputs, first + chunk), by_columns,
+                  partial.bytes() + (p * outputs + first) * size);
     }
   });
   if (parts == 1) return y;
@@ -146,8 +154,10 @@ Tensor extremum(const char* op, const ReduceKernels& kernel, const Tensor& x, co
   if (tape)
     tape.vjp(0, [x = tape.save(x), y = tape.save(y), axes](const Tensor& dy) {
       // Ties share the gradient equally.
-      const Tensor hit = cast(apply<LEPTON_ISA::Equal>({*x, stretch(*y, x->shape(), axes)}), dy.dtype());
-      return multiply(hit, stretch(divide(dy, reshape(sum(hit, axes), dy.shape())), x->shape(), axes));
+      const Tensor hit =
+          cast(apply<LEPTON_ISA::Equal>({*x, stretch(*y, x->shape(), axes)}), dy.dtype());
+      return multiply(hit,
+                      stretch(divide(dy, reshape(sum(hit, axes), dy.shape())), x->shape(), axes));
     });
   return tape.output(y);
 }
@@ -187,7 +197,8 @@ Tensor sum(const Tensor& x, const Axes& axis, std::optional<DType> dtype, bool k
   const Dims axes = normalize_axes("sum", axis, x.ndim());
   const DType type = accumulation_type(x, dtype);
   if (type == DType::kBool) return cast(any(x, axis, keepdims), type);
-  const Tensor y = shaped(reduce(kernels().reduce->sum, cast(x, type), axes, type), x, axes, keepdims);
+  const Tensor y =
+      shaped(reduce(kernels().reduce->sum, cast(x, type), axes, type), x, axes, keepdims);
   Recorder tape("sum", {&x});
   if (tape && is_floating(type))
     tape.vjp(0, [axes, shape = x.shape(), from = x.dtype()](const Tensor& dy) {
@@ -200,7 +211,8 @@ Tensor prod(const Tensor& x, const Axes& axis, std::optional<DType> dtype, bool 
   const Dims axes = normalize_axes("prod", axis, x.ndim());
   const DType type = accumulation_type(x, dtype);
   if (type == DType::kBool) return cast(all(x, axis, keepdims), type);
-  const Tensor y = shaped(reduce(kernels().reduce->prod, cast(x, type), axes, type), x, axes, keepdims);
+  const Tensor y =
+      shaped(reduce(kernels().reduce->prod, cast(x, type), axes, type), x, axes, keepdims);
   Recorder tape("prod", {&x});
   if (!tape || !is_floating(type)) return y;
   tape.vjp(0, [x = tape.save(x), axes, type](const Tensor& dy) {

@@ -11,7 +11,8 @@ namespace lepton {
 namespace {
 
 int64_t scan_axis(const char* op, const Tensor& x, std::optional<int64_t> axis) {
-  check<ValueError>(axis || x.ndim() == 1, op, ": expects an axis for a tensor of shape ", x.shape());
+  check<ValueError>(axis || x.ndim() == 1, op, ": expects an axis for a tensor of shape ",
+                    x.shape());
   check<ValueError>(x.ndim() > 0, op, ": expects at least one axis");
   return axis ? normalize_axis(op, *axis, x.ndim()) : 0;
 }
@@ -37,11 +38,12 @@ Tensor scan(const ScanKernels& kernel, const Tensor& x, int64_t axis, bool inclu
   const StridedLoop loop(rows.shape(), {&targets.strides(), &rows.strides()});
   const auto row = kernel.row[index(x.dtype())];
   const int64_t n = x.shape()[axis], size = x.item_size();
-  loop.parallel_run(std::max<int64_t>(1, (1 << 15) / n), [&](const StridedLoop::Offsets& at, int64_t m) {
-    for (int64_t i = 0; i < m; ++i)
-      row(n, rows.bytes() + (at[1] + i * loop.inner_stride(1)) * size, x.strides()[axis],
-          targets.bytes() + (at[0] + i * loop.inner_stride(0)) * size, to.strides()[axis]);
-  });
+  loop.parallel_run(
+      std::max<int64_t>(1, (1 << 15) / n), [&](const StridedLoop::Offsets& at, int64_t m) {
+        for (int64_t i = 0; i < m; ++i)
+          row(n, rows.bytes() + (at[1] + i * loop.inner_stride(1)) * size, x.strides()[axis],
+              targets.bytes() + (at[0] + i * loop.inner_stride(0)) * size, to.strides()[axis]);
+      });
   return y;
 }
 
@@ -80,11 +82,12 @@ Tensor product_gradient(const Tensor& x, const Tensor& y, const Tensor& dy, int6
   const Tensor xs = last(x), ys = last(y), dys = last(dy), dxs = empty(xs.shape(), x.dtype());
   const int64_t n = x.shape()[axis], rows = n ? x.numel() / n : 0;
   dispatch_floating("cumulative_prod", x.dtype(), [&]<class T>() {
-    parallel_for(0, rows, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(n, 1)), [&](int64_t b, int64_t e) {
-      for (int64_t r = b; r < e; ++r)
-        product_gradient_row(n, xs.data<T>() + r * n, ys.data<T>() + r * n, dys.data<T>() + r * n,
-                             dxs.data<T>() + r * n);
-    });
+    parallel_for(0, rows, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(n, 1)),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t r = b; r < e; ++r)
+                     product_gradient_row(n, xs.data<T>() + r * n, ys.data<T>() + r * n,
+                                          dys.data<T>() + r * n, dxs.data<T>() + r * n);
+                 });
   });
   Dims back(order.size());
   for (size_t i = 0; i < order.size(); ++i) back[order[i]] = static_cast<int64_t>(i);
@@ -104,7 +107,8 @@ Tensor cumulative_sum(const Tensor& x, std::optional<int64_t> axis, std::optiona
   if (tape)
     tape.vjp(0, [a, include_initial, n = x.shape()[a], from = x.dtype()](const Tensor& dy) {
       const Dims axis{a};
-      return cast(flip(cumulative_sum(flip(narrow(dy, a, include_initial, n), axis), a), axis), from);
+      return cast(flip(cumulative_sum(flip(narrow(dy, a, include_initial, n), axis), a), axis),
+                  from);
     });
   return tape.output(y);
 }
@@ -121,7 +125,8 @@ Tensor cumulative_prod(const Tensor& x, std::optional<int64_t> axis, std::option
     tape.vjp(0, [a, include_initial, type, x = tape.save(x), y = tape.save(y)](const Tensor& dy) {
       const int64_t n = x->shape()[a];
       return cast(product_gradient(cast(*x, type), narrow(*y, a, include_initial, n),
-                                   narrow(dy, a, include_initial, n), a), x->dtype());
+                                   narrow(dy, a, include_initial, n), a),
+                  x->dtype());
     });
   return tape.output(y);
 }

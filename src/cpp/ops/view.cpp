@@ -24,8 +24,7 @@ std::optional<Strides> view_strides(const Tensor& x, const Shape& shape) {
       continue;
     }
     size_t first = i - 1;
-    while (first > 0 && (x.shape()[first - 1] == 1 ||
-                         x.strides()[first - 1] == base * have)) {
+    while (first > 0 && (x.shape()[first - 1] == 1 || x.strides()[first - 1] == base * have)) {
       have *= x.shape()[--first];
     }
     int64_t step = base, covered = 1;
@@ -49,7 +48,8 @@ Shape resolve_shape(const Tensor& x, const Shape& shape) {
       unknown = static_cast<int64_t>(i);
     } else {
       check<ValueError>(shape[i] >= 0, "reshape: expects lengths of at least 0, got ", shape);
-      check<ValueError>(!__builtin_mul_overflow(known, shape[i], &known), "reshape: shape ", shape, " is too large");
+      check<ValueError>(!__builtin_mul_overflow(known, shape[i], &known), "reshape: shape ", shape,
+                        " is too large");
     }
   }
   if (unknown >= 0) {
@@ -67,8 +67,8 @@ Shape resolve_shape(const Tensor& x, const Shape& shape) {
 Tensor reshape(const Tensor& x, const Shape& wanted, std::optional<bool> copy) {
   const Shape shape = resolve_shape(x, wanted);
   const auto strides = view_strides(x, shape);
-  check<ValueError>(strides || copy != false, "reshape: a tensor of shape ", x.shape(), " and strides ",
-                    x.strides(), " cannot become ", shape, " without a copy");
+  check<ValueError>(strides || copy != false, "reshape: a tensor of shape ", x.shape(),
+                    " and strides ", x.strides(), " cannot become ", shape, " without a copy");
   Tensor y;
   if (strides && copy != true) {
     y = x.view(shape, *strides, x.offset());
@@ -101,7 +101,8 @@ Tensor permute_dims(const Tensor& x, const Dims& axes) {
 }
 
 Tensor matrix_transpose(const Tensor& x) {
-  check<ValueError>(x.ndim() >= 2, "matrix_transpose: expects at least 2 axes, got shape ", x.shape());
+  check<ValueError>(x.ndim() >= 2, "matrix_transpose: expects at least 2 axes, got shape ",
+                    x.shape());
   Dims axes(x.ndim());
   std::iota(axes.begin(), axes.end(), 0);
   std::swap(axes[x.ndim() - 1], axes[x.ndim() - 2]);
@@ -112,8 +113,9 @@ Tensor sum_to(const Tensor& dx, const Shape& shape, DType dtype);
 
 Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   count("broadcast_to", shape);
-  check<ValueError>(x.ndim() <= shape.size() && broadcast_shapes("broadcast_to", x.shape(), shape) == shape,
-                    "broadcast_to: shape ", x.shape(), " does not broadcast to ", shape);
+  check<ValueError>(
+      x.ndim() <= shape.size() && broadcast_shapes("broadcast_to", x.shape(), shape) == shape,
+      "broadcast_to: shape ", x.shape(), " does not broadcast to ", shape);
   Strides strides(shape.size(), 0);
   const size_t lead = shape.size() - x.ndim();
   for (size_t i = 0; i < x.ndim(); ++i)
@@ -121,7 +123,9 @@ Tensor broadcast_to(const Tensor& x, const Shape& shape) {
   const Tensor y = x.view(shape, strides, x.offset());
   Recorder tape("broadcast_to", {&x});
   if (tape)
-    tape.vjp(0, [from = x.shape(), dtype = x.dtype()](const Tensor& dy) { return sum_to(dy, from, dtype); });
+    tape.vjp(0, [from = x.shape(), dtype = x.dtype()](const Tensor& dy) {
+      return sum_to(dy, from, dtype);
+    });
   return tape.output(y);
 }
 
@@ -130,8 +134,8 @@ Tensor squeeze(const Tensor& x, const Dims& axis) {
   Shape shape;
   for (size_t i = 0; i < x.ndim(); ++i) {
     const bool named = std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) != axes.end();
-    check<ValueError>(!named || x.shape()[i] == 1, "squeeze: axis ", i, " expects length 1, got shape ",
-                      x.shape());
+    check<ValueError>(!named || x.shape()[i] == 1, "squeeze: axis ", i,
+                      " expects length 1, got shape ", x.shape());
     if (!named) shape.push_back(x.shape()[i]);
   }
   return reshape(x, shape);
@@ -172,7 +176,8 @@ Tensor slice(const Tensor& x, int64_t axis, int64_t start, int64_t length, int64
   Recorder tape("slice", {&x});
   if (tape)
     tape.vjp(0, [axis, start, length, step, from = x.shape(),
-                 layout = strides_in_order(x.shape(), memory_order(x.shape(), x.strides()))](const Tensor& dy) {
+                 layout = strides_in_order(x.shape(), memory_order(x.shape(), x.strides()))](
+                    const Tensor& dy) {
       const Tensor dx = zeros_strided(from, layout, dy.dtype());
       copy_into(slice(dx, axis, start, length, step), dy);
       return dx;
@@ -184,13 +189,15 @@ Tensor flatten(const Tensor& x, int64_t start_axis, int64_t end_axis) {
   if (x.ndim() == 0) return reshape(x, {1});
   const int64_t first = normalize_axis("flatten", start_axis, x.ndim());
   const int64_t last = normalize_axis("flatten", end_axis, x.ndim());
-  check<ValueError>(first <= last, "flatten: start_dim must not come after end_dim, got ", start_axis,
-                    " and ", end_axis);
+  check<ValueError>(first <= last, "flatten: start_dim must not come after end_dim, got ",
+                    start_axis, " and ", end_axis);
   Shape shape;
   int64_t product = 1;
   for (int64_t i = 0; i < static_cast<int64_t>(x.ndim()); ++i) {
-    if (i < first || i > last) shape.push_back(x.shape()[i]);
-    else product *= x.shape()[i];
+    if (i < first || i > last)
+      shape.push_back(x.shape()[i]);
+    else
+      product *= x.shape()[i];
     if (i == last) shape.push_back(product);
   }
   return reshape(x, shape);
@@ -221,8 +228,8 @@ Tensor concat_along(const std::vector<Tensor>& arrays, int64_t axis) {
     bool fits = other.size() == shape.size();
     for (size_t i = 0; fits && i < shape.size(); ++i)
       fits = static_cast<int64_t>(i) == axis || other[i] == shape[i];
-    check<ValueError>(fits, "concat: array ", k, " does not fit along axis ", axis, " (", arrays[0].shape(),
-                      " and ", other, ")");
+    check<ValueError>(fits, "concat: array ", k, " does not fit along axis ", axis, " (",
+                      arrays[0].shape(), " and ", other, ")");
     shape[axis] += other[axis];
     dtype = promote(dtype, arrays[k].dtype());
   }

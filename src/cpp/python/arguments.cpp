@@ -12,8 +12,11 @@ namespace lepton::python {
 namespace {
 
 // Two words for one idea: PyTorch's beside NumPy's.
-constexpr std::array<std::array<const char*, 2>, 5> kAliases = {
-    {{"dim", "axis"}, {"keepdim", "keepdims"}, {"input", "x"}, {"other", "x2"}, {"ddof", "correction"}}};
+constexpr std::array<std::array<const char*, 2>, 5> kAliases = {{{"dim", "axis"},
+                                                                 {"keepdim", "keepdims"},
+                                                                 {"input", "x"},
+                                                                 {"other", "x2"},
+                                                                 {"ddof", "correction"}}};
 
 std::string strip(const std::string& text) {
   const size_t a = text.find_first_not_of(' '), b = text.find_last_not_of(' ');
@@ -70,7 +73,8 @@ void Signature::check_device(PyObject* const* values) const {
   PyObject* device = values[device_];
   if (!PyUnicode_Check(device)) raise_type(op_, "device", "'cpu' or None", device);
   const char* text = PyUnicode_AsUTF8(device);
-  check<ValueError>(text && std::string(text) == "cpu", op_, ": device expects 'cpu', got '", text ? text : "?", "'");
+  check<ValueError>(text && std::string(text) == "cpu", op_, ": device expects 'cpu', got '",
+                    text ? text : "?", "'");
 }
 
 bool Signature::fail(const std::string& message) const {
@@ -103,7 +107,8 @@ bool Signature::bind(PyObject* const* args, size_t nargs, PyObject* names, bool 
     const size_t i = find(keyword);
     const std::string text = PyUnicode_AsUTF8(keyword);
     // NumPy's functions call methods of the same name with these, as in np.sum(tensor).
-    if (i == size() && method && args[nargs + k] == Py_None && (text == "out" || text == "dtype")) continue;
+    if (i == size() && method && args[nargs + k] == Py_None && (text == "out" || text == "dtype"))
+      continue;
     if (i == size() || (i < positional_only_ && !method)) {
       std::string expected;
       for (const auto& n : names_) expected += (expected.empty() ? "" : ", ") + n;
@@ -160,7 +165,8 @@ Scalar Argument<Scalar>::from(const char* op, const char* parameter, PyObject* o
 
 Operand Argument<Operand>::from(const char* op, const char* parameter, PyObject* object) {
   if (is_tensor(object)) return unwrap(object);
-  if (PyFloat_Check(object) || PyLong_Check(object)) return Argument<Scalar>::from(op, parameter, object);
+  if (PyFloat_Check(object) || PyLong_Check(object))
+    return Argument<Scalar>::from(op, parameter, object);
   if (PyObject_HasAttrString(object, "__array_interface__") ||
       PyObject_HasAttrString(object, "__array_struct__"))
     return to_tensor(op, object, std::nullopt, std::nullopt);
@@ -169,7 +175,8 @@ Operand Argument<Operand>::from(const char* op, const char* parameter, PyObject*
 
 std::vector<Tensor> Argument<std::vector<Tensor>>::from(const char* op, const char* parameter,
                                                         PyObject* object) {
-  if (!is_sequence(object) || is_tensor(object)) raise_type(op, parameter, "a sequence of Tensors", object);
+  if (!is_sequence(object) || is_tensor(object))
+    raise_type(op, parameter, "a sequence of Tensors", object);
   std::vector<Tensor> result;
   for (const py::handle item : py::reinterpret_borrow<py::object>(object))
     result.push_back(Argument<Tensor>::from(op, parameter, item.ptr()));
@@ -230,7 +237,8 @@ Dims Argument<Dims>::from(const char* op, const char* parameter, PyObject* objec
 
 Pair Argument<Pair>::from(const char* op, const char* parameter, PyObject* object) {
   const Dims dims = Argument<Dims>::from(op, parameter, object);
-  check<ValueError>(dims.size() == 1 || dims.size() == 2, op, ": ", parameter, " expects one or two ints, got ", dims);
+  check<ValueError>(dims.size() == 1 || dims.size() == 2, op, ": ", parameter,
+                    " expects one or two ints, got ", dims);
   return {dims[0], dims.back()};
 }
 
@@ -256,7 +264,9 @@ Padding Argument<Padding>::from(const char* op, const char* parameter, PyObject*
   return {Argument<Pair>::from(op, parameter, object), ""};
 }
 
-DType Argument<DType>::from(const char* op, const char*, PyObject* object) { return to_dtype(op, object); }
+DType Argument<DType>::from(const char* op, const char*, PyObject* object) {
+  return to_dtype(op, object);
+}
 
 PyObject* to_python(const std::vector<Tensor>& xs) {
   py::tuple result(xs.size());
@@ -284,7 +294,8 @@ PyObject* trampoline(PyObject* self, PyObject* const* args, Py_ssize_t nargs, Py
     PyObject* repacked[2];
     if (method && op->packs_positional && nargs > 2) {
       packed = py::reinterpret_steal<py::object>(PyTuple_New(nargs - 1));
-      for (Py_ssize_t i = 1; i < nargs; ++i) PyTuple_SET_ITEM(packed.ptr(), i - 1, Py_NewRef(args[i]));
+      for (Py_ssize_t i = 1; i < nargs; ++i)
+        PyTuple_SET_ITEM(packed.ptr(), i - 1, Py_NewRef(args[i]));
       repacked[0] = args[0];
       repacked[1] = packed.ptr();
       if (names && PyTuple_GET_SIZE(names))
@@ -292,7 +303,8 @@ PyObject* trampoline(PyObject* self, PyObject* const* args, Py_ssize_t nargs, Py
       args = repacked;
       nargs = 2;
     }
-    if (!op->signature.bind(args, static_cast<size_t>(nargs), names, method, values)) return nullptr;
+    if (!op->signature.bind(args, static_cast<size_t>(nargs), names, method, values))
+      return nullptr;
     op->signature.check_device(values);
     return op->call(values);
   } catch (...) {
@@ -304,21 +316,23 @@ PyObject* trampoline(PyObject* self, PyObject* const* args, Py_ssize_t nargs, Py
 }  // namespace
 
 py::object make_callable(const BoundOp* op, bool method, const char* module_name) {
-  const std::string signature = method ? "self" + std::string(op->info.signature).substr(op->signature.parameter(0).size())
-                                       : op->info.signature;
+  const std::string signature =
+      method ? "self" + std::string(op->info.signature).substr(op->signature.parameter(0).size())
+             : op->info.signature;
   std::string doc = std::string(op->info.name) + "(" + signature + ")\n--\n\n" + op->info.doc;
   if (op->info.formula) doc += std::string("\n\nFormula: ``") + op->info.formula + "``";
   // Leaked on purpose: function objects may outlive every module.
-  auto* definition = new PyMethodDef{
-      op->info.name,
-      reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method ? trampoline<true> : trampoline<false>)),
-      METH_FASTCALL | METH_KEYWORDS, strdup(doc.c_str())};
-  const py::object self = py::reinterpret_steal<py::object>(
-      PyCapsule_New(const_cast<BoundOp*>(op), nullptr, nullptr));
+  auto* definition = new PyMethodDef{op->info.name,
+                                     reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(
+                                         method ? trampoline<true> : trampoline<false>)),
+                                     METH_FASTCALL | METH_KEYWORDS, strdup(doc.c_str())};
+  const py::object self =
+      py::reinterpret_steal<py::object>(PyCapsule_New(const_cast<BoundOp*>(op), nullptr, nullptr));
   const py::str module(module_name);
-  auto function = py::reinterpret_steal<py::object>(
-      PyCFunction_NewEx(definition, self.ptr(), module.ptr()));
-  return method ? py::reinterpret_steal<py::object>(PyInstanceMethod_New(function.ptr())) : function;
+  auto function =
+      py::reinterpret_steal<py::object>(PyCFunction_NewEx(definition, self.ptr(), module.ptr()));
+  return method ? py::reinterpret_steal<py::object>(PyInstanceMethod_New(function.ptr()))
+                : function;
 }
 
 }  // namespace lepton::python

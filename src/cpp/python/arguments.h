@@ -27,8 +27,9 @@ class Signature {
   /// Raises unless the argument `device`, if there is one, is None or "cpu".
   void check_device(PyObject* const* values) const;
 
-  /// Sorts the arguments of a vectorcall into values (borrowed); defaults fill the gaps. A method takes
-  /// keyword-only arguments by position too. False with a Python error set when they do not fit.
+  /// Sorts the arguments of a vectorcall into values (borrowed); defaults fill the gaps. A method
+  /// takes keyword-only arguments by position too. False with a Python error set when they do not
+  /// fit.
   bool bind(PyObject* const* args, size_t nargs, PyObject* names, bool method,
             PyObject** values) const;
 
@@ -82,9 +83,15 @@ struct Argument<std::optional<T>> {
 /// "Tensor | None" and so on.
 template <class T>
 std::string stub_of() {
-  if constexpr (requires { typename T::value_type; Argument<T>::stub; }) return Argument<T>::stub;
-  else if constexpr (requires { Argument<T>::stub; }) return Argument<T>::stub;
-  else return stub_of<typename T::value_type>() + " | None";
+  if constexpr (requires {
+                  typename T::value_type;
+                  Argument<T>::stub;
+                })
+    return Argument<T>::stub;
+  else if constexpr (requires { Argument<T>::stub; })
+    return Argument<T>::stub;
+  else
+    return stub_of<typename T::value_type>() + " | None";
 }
 
 inline PyObject* to_python(Tensor x) { return wrap(std::move(x)); }
@@ -194,7 +201,8 @@ BoundOp* bind_function(OpInfo info, R (*function)(Args...)) {
   return new FunctionOp<R (*)(Args...), R, Args...>(info, function);
 }
 
-/// A Python callable for op (which lives as long as the process); a method binds its first argument.
+/// A Python callable for op (which lives as long as the process); a method binds its first
+/// argument.
 py::object make_callable(const BoundOp* op, bool method, const char* module_name);
 
 }  // namespace lepton::python

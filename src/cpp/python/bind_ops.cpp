@@ -14,8 +14,11 @@ namespace {
 class ElementwiseBinding final : public BoundOp {
  public:
   ElementwiseBinding(const ElementwiseOp& op, const char* signature)
-      : BoundOp({.name = op.info->name, .signature = signature, .doc = op.info->doc,
-                 .formula = op.info->formula, .onnx = op.info->onnx}),
+      : BoundOp({.name = op.info->name,
+                 .signature = signature,
+                 .doc = op.info->doc,
+                 .formula = op.info->formula,
+                 .onnx = op.info->onnx}),
         op_(op) {}
 
   PyObject* call(PyObject* const* values) const override {
@@ -31,7 +34,8 @@ class ElementwiseBinding final : public BoundOp {
     if (!any_tensor) raise_type(info.name, signature.parameter(0).c_str(), "a Tensor", values[0]);
     const int count = op_.info->parameter_count();
     for (int i = 0; i < count; ++i)
-      parameters[i] = Argument<double>::from(info.name, op_.info->parameters[i].name, values[op_.arity + i]);
+      parameters[i] =
+          Argument<double>::from(info.name, op_.info->parameters[i].name, values[op_.arity + i]);
     const auto run = [&] {
       return elementwise(op_, {operands.data(), static_cast<size_t>(op_.arity)},
                          {parameters.data(), static_cast<size_t>(count)});
@@ -61,7 +65,8 @@ const char* elementwise_signature(const ElementwiseOp& op) {
   std::ostringstream text;
   text << (op.arity == 2 ? "x1, x2, /" : functional ? "input" : "x, /");
   for (int i = 0; i < op.info->parameter_count(); ++i)
-    text << ", " << op.info->parameters[i].name << "=" << py::repr(py::float_(op.info->parameters[i].fallback)).cast<std::string>();
+    text << ", " << op.info->parameters[i].name << "="
+         << py::repr(py::float_(op.info->parameters[i].fallback)).cast<std::string>();
   return strdup(text.str().c_str());
 }
 
@@ -79,7 +84,8 @@ py::dict describe(const BoundOp& op, const char* space) {
   entry["random"] = op.info.random;
   py::list parameters;
   for (size_t i = 0; i < op.signature.size(); ++i)
-    parameters.append(py::make_tuple(op.signature.parameter(i), op.parameter_types()[i], op.signature.fallback(i)));
+    parameters.append(py::make_tuple(op.signature.parameter(i), op.parameter_types()[i],
+                                     op.signature.fallback(i)));
   entry["parameters"] = parameters;
   entry["result"] = op.result_type();
   return entry;
@@ -90,16 +96,19 @@ void add_details(py::dict& entry, const ElementwiseOp& op) {
   py::list dtypes;
   for (int d = 0; d < kDTypes; ++d)
     if (table.forward[d]) dtypes.append(name(static_cast<DType>(d)));
-  entry["elementwise"] = py::dict(
-      py::arg("arity") = op.arity, py::arg("dtypes") = dtypes, py::arg("low") = op.info->low,
-      py::arg("high") = op.info->high, py::arg("differentiable") = op.needs != kNoGradient,
-      py::arg("boolean_result") = op.info->boolean_result);
+  entry["elementwise"] = py::dict(py::arg("arity") = op.arity, py::arg("dtypes") = dtypes,
+                                  py::arg("low") = op.info->low, py::arg("high") = op.info->high,
+                                  py::arg("differentiable") = op.needs != kNoGradient,
+                                  py::arg("boolean_result") = op.info->boolean_result);
 }
 
 class Binder {
  public:
   Binder(py::module_ target, const char* space, py::list registry, bool methods)
-      : target_(std::move(target)), space_(space), registry_(std::move(registry)), methods_(methods) {}
+      : target_(std::move(target)),
+        space_(space),
+        registry_(std::move(registry)),
+        methods_(methods) {}
 
   template <class Function>
   void operator()(const OpInfo& info, Function function) {
@@ -113,14 +122,16 @@ class Binder {
  private:
   py::dict add(BoundOp* op, bool method) {
     const std::string& first = op->signature.parameter(0);
-    const std::string module = std::string("lepton") + (std::string(space_) == "array" ? "" : ".nn.functional");
+    const std::string module =
+        std::string("lepton") + (std::string(space_) == "array" ? "" : ".nn.functional");
     target_.attr(op->info.name) = make_callable(op, false, strdup(module.c_str()));
     if (!py::hasattr(target_, "__all__")) target_.attr("__all__") = py::list();
     target_.attr("__all__").cast<py::list>().append(op->info.name);
     if (method && (first == "x" || first == "x1" || first == "input")) {
-      op->packs_positional = op->signature.size() > 1 &&
-                             (op->signature.parameter(1) == "shape" || op->signature.parameter(1) == "axes");
-      py::setattr(reinterpret_cast<PyObject*>(tensor_type()), op->info.name, make_callable(op, true, "lepton.Tensor"));
+      op->packs_positional = op->signature.size() > 1 && (op->signature.parameter(1) == "shape" ||
+                                                          op->signature.parameter(1) == "axes");
+      py::setattr(reinterpret_cast<PyObject*>(tensor_type()), op->info.name,
+                  make_callable(op, true, "lepton.Tensor"));
     }
     py::dict entry = describe(*op, space_);
     registry_.append(entry);
@@ -141,7 +152,9 @@ void bind_ops(py::module_& module) {
   Binder internal(module.def_submodule("internal"), "internal", registry, false);
   LEPTON_ISA::ElementwiseOps::for_each([&]<class Op>(Op) {
     constexpr Space space = Op::info.space;
-    (space == Space::kArray ? array : space == Space::kFunctional ? functional : internal)
+    (space == Space::kArray        ? array
+     : space == Space::kFunctional ? functional
+                                   : internal)
         .elementwise(elementwise_op<Op>);
   });
   visit_array_ops(array);

@@ -33,8 +33,8 @@ std::optional<DType> match_dtype(const py::dtype& dtype) {
   return std::nullopt;
 }
 
-// Python numbers have no size of their own: floats become the default float32. The first number of nested
-// sequences decides: an array or a NumPy number there keeps its dtype.
+// Python numbers have no size of their own: floats become the default float32. The first number of
+// nested sequences decides: an array or a NumPy number there keeps its dtype.
 bool is_python_number(PyObject* object) {
   return PyFloat_CheckExact(object) || PyLong_Check(object);
 }
@@ -51,17 +51,19 @@ bool is_python_data(PyObject* object) {
 Tensor from_array(const char* op, const py::array& array) {
   const auto dtype = match_dtype(array.dtype());
   if (!dtype)
-    raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ", std::string(py::str(array.dtype())));
+    raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ",
+                     std::string(py::str(array.dtype())));
   Shape shape(array.shape(), array.shape() + array.ndim());
   Strides strides(static_cast<size_t>(array.ndim()));
   const int64_t size = item_size(*dtype);
   for (py::ssize_t i = 0; i < array.ndim(); ++i) strides[i] = array.strides(i) / size;
   PyObject* owner = array.inc_ref().ptr();
-  return from_memory(const_cast<void*>(array.data()), shape, strides, *dtype, array.writeable(), [owner] {
-    if (!Py_IsInitialized()) return;
-    const py::gil_scoped_acquire lock;
-    Py_DECREF(owner);
-  });
+  return from_memory(const_cast<void*>(array.data()), shape, strides, *dtype, array.writeable(),
+                     [owner] {
+                       if (!Py_IsInitialized()) return;
+                       const py::gil_scoped_acquire lock;
+                       Py_DECREF(owner);
+                     });
 }
 
 // Whether the elements can be read where they lie.
@@ -84,7 +86,8 @@ DType to_dtype(const char* op, PyObject* object) {
   try {
     // NumPy reads None as float64.
     if (object == Py_None) raise<TypeError>(op, ": dtype expects a dtype, got None");
-    if (const auto dtype = match_dtype(py::dtype::from_args(py::reinterpret_borrow<py::object>(object))))
+    if (const auto dtype =
+            match_dtype(py::dtype::from_args(py::reinterpret_borrow<py::object>(object))))
       return *dtype;
   } catch (py::error_already_set&) {
   }
@@ -94,7 +97,8 @@ DType to_dtype(const char* op, PyObject* object) {
 
 namespace {
 
-Tensor convert_tensor(const char* op, const Tensor& x, std::optional<DType> dtype, std::optional<bool> copy) {
+Tensor convert_tensor(const char* op, const Tensor& x, std::optional<DType> dtype,
+                      std::optional<bool> copy) {
   const DType type = dtype.value_or(x.dtype());
   if (x.dtype() == type && copy != true) return x;
   check<ValueError>(copy != false, op, ": converting ", x.dtype(), " to ", type, " needs a copy");
@@ -113,24 +117,27 @@ py::array to_array(const char* op, PyObject* object) {
   }
 }
 
-DType choose_dtype(const char* op, PyObject* object, const py::array& array, std::optional<DType> dtype) {
+DType choose_dtype(const char* op, PyObject* object, const py::array& array,
+                   std::optional<DType> dtype) {
   const py::dtype given = array.dtype();
   const char kind = given.kind();
   if (kind != 'b' && kind != 'i' && kind != 'u' && kind != 'f')
-    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name, " with elements of NumPy's dtype ",
-                     std::string(py::str(given)));
+    raise<TypeError>(op, ": cannot make a tensor from ", Py_TYPE(object)->tp_name,
+                     " with elements of NumPy's dtype ", std::string(py::str(given)));
   if (dtype) return *dtype;
   const bool numbers = is_python_data(object) && has_python_numbers(object);
   if (numbers && kind == 'f') return kDefaultFloat;
   if (numbers && kind == 'i') return DType::kInt64;
   if (kind == 'f' && array.itemsize() == 2) return DType::kFloat32;
   if (const auto type = match_dtype(given)) return *type;
-  raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ", std::string(py::str(given)), "; name one as dtype");
+  raise<TypeError>(op, ": no dtype of Lepton holds NumPy's ", std::string(py::str(given)),
+                   "; name one as dtype");
 }
 
 }  // namespace
 
-Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype, std::optional<bool> copy) {
+Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype,
+                 std::optional<bool> copy) {
   if (is_tensor(object)) return convert_tensor(op, unwrap(object), dtype, copy);
   py::array array = to_array(op, object);
   const DType type = choose_dtype(op, object, array, dtype);
@@ -138,8 +145,9 @@ Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype, s
   const bool same = match_dtype(array.dtype()) == type && shareable(array);
   check<ValueError>(copy != false || (same && !fresh), op, ": a tensor of ", type, " from ",
                     Py_TYPE(object)->tp_name, " needs a copy");
-  check<TypeError>(array.dtype().kind() != 'f' || array.size() == 0 || is_floating(type) || type == DType::kBool || !fresh, op,
-                   ": floats do not fit into ", type);
+  check<TypeError>(array.dtype().kind() != 'f' || array.size() == 0 || is_floating(type) ||
+                       type == DType::kBool || !fresh,
+                   op, ": floats do not fit into ", type);
   if (!same) array = array.attr("astype")(py::reinterpret_borrow<py::object>(dtype_object(type)));
   const Tensor shared = from_array(op, array);
   return same && !fresh && copy == true ? clone(shared) : shared;
@@ -150,7 +158,8 @@ py::object to_numpy(const Tensor& x) {
   for (int64_t s : x.strides()) strides.push_back(s * x.item_size());
   auto* storage = new Ref<Storage>(x.impl()->storage);
   const py::capsule owner(storage, [](void* p) { delete static_cast<Ref<Storage>*>(p); });
-  py::array array(py::reinterpret_borrow<py::dtype>(dtype_object(x.dtype())), shape, strides, x.bytes(), owner);
+  py::array array(py::reinterpret_borrow<py::dtype>(dtype_object(x.dtype())), shape, strides,
+                  x.bytes(), owner);
   bool broadcast = false;
   for (size_t i = 0; i < x.ndim(); ++i) broadcast |= x.strides()[i] == 0 && x.shape()[i] > 1;
   if (!x.storage().writable() || broadcast) array.attr("setflags")(py::arg("write") = false);
@@ -158,7 +167,8 @@ py::object to_numpy(const Tensor& x) {
 }
 
 PyObject* to_number(const Tensor& x) {
-  check<ValueError>(x.numel() == 1, "item: expects a tensor with exactly one element, got shape ", x.shape());
+  check<ValueError>(x.numel() == 1, "item: expects a tensor with exactly one element, got shape ",
+                    x.shape());
   if (x.dtype() == DType::kBool) return PyBool_FromLong(x.item<bool>());
   if (is_integral(x.dtype())) return PyLong_FromLongLong(x.item<int64_t>());
   return PyFloat_FromDouble(x.item<double>());

@@ -1,9 +1,8 @@
 // Index expressions of Python as the core's Index.
 // SPDX-License-Identifier: Apache-2.0
-#include "ops/index.h"
-
 #include <algorithm>
 
+#include "ops/index.h"
 #include "python/arguments.h"
 
 namespace lepton::python {
@@ -56,14 +55,16 @@ IndexItem to_item(PyObject* object) {
     return t;
   }
   if (PyIndex_Check(object)) return Argument<int64_t>::from("getitem", "index", object);
-  raise<IndexError>("getitem: expects integers, slices, ..., None, or integer and bool arrays, got ",
-                    Py_TYPE(object)->tp_name);
+  raise<IndexError>(
+      "getitem: expects integers, slices, ..., None, or integer and bool arrays, got ",
+      Py_TYPE(object)->tp_name);
 }
 
 Index to_index(PyObject* key) {
   if (!PyTuple_Check(key)) return {to_item(key)};
   Index index;
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); ++i) index.push_back(to_item(PyTuple_GET_ITEM(key, i)));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key); ++i)
+    index.push_back(to_item(PyTuple_GET_ITEM(key, i)));
   return index;
 }
 
@@ -84,11 +85,13 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
     const Tensor& x = unwrap(self);
     const bool number = PyFloat_Check(value) || PyLong_Check(value);
     if (number && !is_floating(x.dtype()))
-      check<TypeError>(!PyFloat_Check(value), "setitem: a float cannot be written into ", x.dtype());
+      check<TypeError>(!PyFloat_Check(value), "setitem: a float cannot be written into ",
+                       x.dtype());
     const Tensor source = number ? to_tensor("setitem", value, x.dtype(), std::nullopt)
                                  : to_tensor("setitem", value, std::nullopt, std::nullopt);
-    check<TypeError>(is_floating(x.dtype()) || !is_floating(source.dtype()), "setitem: ", source.dtype(),
-                     " values cannot be written into ", x.dtype(), "; convert them with astype");
+    check<TypeError>(is_floating(x.dtype()) || !is_floating(source.dtype()),
+                     "setitem: ", source.dtype(), " values cannot be written into ", x.dtype(),
+                     "; convert them with astype");
     set_index(x, to_index(key), source);
     return 0;
   } catch (...) {

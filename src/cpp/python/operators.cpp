@@ -30,7 +30,9 @@ PyObject* guarded(PyObject* a, PyObject* b, Body&& body) {
   }
 }
 
-Operand operand(const char* op, PyObject* object) { return Argument<Operand>::from(op, "operand", object); }
+Operand operand(const char* op, PyObject* object) {
+  return Argument<Operand>::from(op, "operand", object);
+}
 
 // Calls body, without the interpreter lock where the work is worth it.
 template <class Body>
@@ -85,14 +87,16 @@ PyObject* in_place(PyObject* a, PyObject* b, const char* op, Function&& function
     const Tensor& x = unwrap(a);
     const Operand y = operand(op, b);
     check_writable(op, x);
-    const bool records = grad_enabled() && (x.requires_grad() || (y.tensor.defined() && y.tensor.requires_grad()));
-    check<StateError>(!records || x.storage().tracked <= (x.requires_grad() ? 1 : 0), op,
-                      ": another tensor that records gradients shares this memory; write to a copy");
+    const bool records =
+        grad_enabled() && (x.requires_grad() || (y.tensor.defined() && y.tensor.requires_grad()));
+    check<StateError>(
+        !records || x.storage().tracked <= (x.requires_grad() ? 1 : 0), op,
+        ": another tensor that records gradients shares this memory; write to a copy");
     heavy(x.numel(), [&] {
       // The gradient may need the old content, so a recorded op reads a copy.
       Tensor z = function(records ? Operand(copy(x)) : Operand(x.detach()), y);
-      check<TypeError>(kind(z.dtype()) <= kind(x.dtype()), op, ": a result of ", z.dtype(), " cannot be written into ",
-                       x.dtype());
+      check<TypeError>(kind(z.dtype()) <= kind(x.dtype()), op, ": a result of ", z.dtype(),
+                       " cannot be written into ", x.dtype());
       check<ValueError>(z.shape() == x.shape(), op, ": a result of shape ", z.shape(),
                         " cannot be written into shape ", x.shape());
       z = astype(z, x.dtype(), false);
@@ -111,10 +115,14 @@ PyObject* in_place(PyObject* a, PyObject* b, const char* op, Function&& function
 
 template <class Op>
 PyObject* in_place_binary(PyObject* a, PyObject* b) {
-  return in_place(a, b, Op::info.name, [](const Operand& x, const Operand& y) { return apply<Op>({x, y}); });
+  return in_place(a, b, Op::info.name, [](const Operand& x, const Operand& y) {
+    return apply<Op>({x, y});
+  });
 }
 
-PyObject* in_place_power(PyObject* a, PyObject* b, PyObject*) { return in_place_binary<isa::Pow>(a, b); }
+PyObject* in_place_power(PyObject* a, PyObject* b, PyObject*) {
+  return in_place_binary<isa::Pow>(a, b);
+}
 
 PyObject* in_place_matmul(PyObject* a, PyObject* b) {
   return in_place(a, b, "matmul", [](const Operand& x, const Operand& y) {
@@ -125,12 +133,18 @@ PyObject* in_place_matmul(PyObject* a, PyObject* b) {
 
 PyObject* compare(PyObject* a, PyObject* b, int operation) {
   switch (operation) {
-    case Py_LT: return binary<isa::Less>(a, b);
-    case Py_LE: return binary<isa::LessEqual>(a, b);
-    case Py_EQ: return binary<isa::Equal>(a, b);
-    case Py_NE: return binary<isa::NotEqual>(a, b);
-    case Py_GT: return binary<isa::Greater>(a, b);
-    default: return binary<isa::GreaterEqual>(a, b);
+    case Py_LT:
+      return binary<isa::Less>(a, b);
+    case Py_LE:
+      return binary<isa::LessEqual>(a, b);
+    case Py_EQ:
+      return binary<isa::Equal>(a, b);
+    case Py_NE:
+      return binary<isa::NotEqual>(a, b);
+    case Py_GT:
+      return binary<isa::Greater>(a, b);
+    default:
+      return binary<isa::GreaterEqual>(a, b);
   }
 }
 

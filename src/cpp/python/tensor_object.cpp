@@ -36,12 +36,13 @@ PyObject* construct(PyTypeObject* cls, PyObject* args, PyObject* keywords) {
   static const char* names[] = {"data", "dtype", "requires_grad", nullptr};
   PyObject *data = nullptr, *dtype = Py_None;
   int requires_grad = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|Op:Tensor", const_cast<char**>(names), &data, &dtype,
-                                   &requires_grad))
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "O|Op:Tensor", const_cast<char**>(names), &data,
+                                   &dtype, &requires_grad))
     return nullptr;
   return guarded([&] {
     const auto wanted = Argument<std::optional<DType>>::from("Tensor", "dtype", dtype);
-    const Tensor x = to_tensor("Tensor", data, wanted, is_tensor(data) ? std::nullopt : std::optional(true));
+    const Tensor x =
+        to_tensor("Tensor", data, wanted, is_tensor(data) ? std::nullopt : std::optional(true));
     const Tensor own = x.detach();
     set_requires_grad(own, requires_grad);
     return create(cls, own);
@@ -71,18 +72,21 @@ PyObject* get_nbytes(PyObject* self, void*) {
 }
 PyObject* get_transpose(PyObject* self, void*) {
   return guarded([&] {
-    check<ValueError>(unwrap(self).ndim() == 2, "T: expects 2 axes, got shape ", unwrap(self).shape(),
-                      "; use mT or permute_dims");
+    check<ValueError>(unwrap(self).ndim() == 2, "T: expects 2 axes, got shape ",
+                      unwrap(self).shape(), "; use mT or permute_dims");
     return wrap(matrix_transpose(unwrap(self)));
   });
 }
 PyObject* get_matrix_transpose(PyObject* self, void*) {
   return guarded([&] { return wrap(matrix_transpose(unwrap(self))); });
 }
-PyObject* get_requires_grad(PyObject* self, void*) { return PyBool_FromLong(unwrap(self).requires_grad()); }
+PyObject* get_requires_grad(PyObject* self, void*) {
+  return PyBool_FromLong(unwrap(self).requires_grad());
+}
 int put_requires_grad(PyObject* self, PyObject* value, void*) {
   try {
-    set_requires_grad(unwrap(self), Argument<bool>::from("requires_grad", "value", value ? value : Py_None));
+    set_requires_grad(unwrap(self),
+                      Argument<bool>::from("requires_grad", "value", value ? value : Py_None));
     return 0;
   } catch (...) {
     set_python_error();
@@ -109,8 +113,10 @@ int put_grad(PyObject* self, PyObject* value, void*) {
     }
     const Tensor g = Argument<Tensor>::from("grad", "value", value);
     const Tensor& x = unwrap(self);
-    check<ValueError>(g.shape() == x.shape(), "grad: expects shape ", x.shape(), ", got ", g.shape());
-    check<TypeError>(g.dtype() == x.dtype(), "grad: expects dtype ", x.dtype(), ", got ", g.dtype());
+    check<ValueError>(g.shape() == x.shape(), "grad: expects shape ", x.shape(), ", got ",
+                      g.shape());
+    check<TypeError>(g.dtype() == x.dtype(), "grad: expects dtype ", x.dtype(), ", got ",
+                     g.dtype());
     grad = std::make_unique<Tensor>(g);
     return 0;
   } catch (...) {
@@ -128,16 +134,21 @@ PyGetSetDef attributes[] = {
     {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
     {"T", get_transpose, nullptr, "The transpose of a matrix; a view.", nullptr},
     {"mT", get_matrix_transpose, nullptr, "The last two axes exchanged; a view.", nullptr},
-    {"requires_grad", get_requires_grad, put_requires_grad, "Whether gradients are recorded.", nullptr},
+    {"requires_grad", get_requires_grad, put_requires_grad, "Whether gradients are recorded.",
+     nullptr},
     {"is_leaf", get_is_leaf, nullptr, "Whether no recorded op made it.", nullptr},
-    {"operation", get_operation, nullptr, "Name of the recorded op that made it, or None.", nullptr},
+    {"operation", get_operation, nullptr, "Name of the recorded op that made it, or None.",
+     nullptr},
     {"grad", get_grad, put_grad, "Gradient of a leaf after backward, or None.", nullptr},
     {}};
 
 PyMemberDef members[] = {
-    {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr}, {}};
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak_references), READONLY, nullptr},
+    {}};
 
-Py_hash_t hash(PyObject* self) { return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(unwrap(self).impl()) >> 4); }
+Py_hash_t hash(PyObject* self) {
+  return static_cast<Py_hash_t>(reinterpret_cast<uintptr_t>(unwrap(self).impl()) >> 4);
+}
 
 }  // namespace
 
@@ -146,15 +157,16 @@ PyObject* wrap(Tensor tensor) { return create(type, std::move(tensor)); }
 
 void make_tensor_type(py::module_& module) {
   std::vector<PyType_Slot> slots = operator_slots();
-  slots.push_back({Py_tp_doc, const_cast<char*>("An n-dimensional array that can record gradients.")});
+  slots.push_back(
+      {Py_tp_doc, const_cast<char*>("An n-dimensional array that can record gradients.")});
   slots.push_back({Py_tp_new, reinterpret_cast<void*>(construct)});
   slots.push_back({Py_tp_dealloc, reinterpret_cast<void*>(destroy)});
   slots.push_back({Py_tp_getset, attributes});
   slots.push_back({Py_tp_members, members});
   slots.push_back({Py_tp_hash, reinterpret_cast<void*>(hash)});
   slots.push_back({0, nullptr});
-  PyType_Spec spec = {"lepton.Tensor", sizeof(TensorObject), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
-                      slots.data()};
+  PyType_Spec spec = {"lepton.Tensor", sizeof(TensorObject), 0,
+                      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots.data()};
   type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (!type) throw py::error_already_set();
   module.attr("Tensor") = py::handle(reinterpret_cast<PyObject*>(type));

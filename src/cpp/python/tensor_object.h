@@ -31,8 +31,8 @@ PyObject* dtype_object(DType d);
 /// The dtype that a NumPy dtype, scalar type or name stands for; TypeError naming op otherwise.
 DType to_dtype(const char* op, PyObject* object);
 
-/// A tensor from a tensor, array, buffer, number or nested sequence. Shares memory where copy is false or
-/// none and it can; ValueError when copy is false and it cannot.
+/// A tensor from a tensor, array, buffer, number or nested sequence. Shares memory where copy is
+/// false or none and it can; ValueError when copy is false and it cannot.
 Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype,
                  std::optional<bool> copy);
 /// A NumPy array on the same memory.
