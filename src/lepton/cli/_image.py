@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton import nn, saving, vision
+from lepton import nn, vision
 from lepton.array import Tensor, asarray, no_grad
 from lepton.data import DataLoader, datasets, load_image
 from lepton.data.datasets import ImageData
 from lepton.nn import functional
-from lepton.training import RunDirectory, find_checkpoint
+from lepton.training import RunDirectory, read_checkpoint
 from lepton.vision import Transform, from_config
 
 __all__ = ["ImageRun", "load_data", "model_classes", "probabilities", "ready_data"]
@@ -109,7 +109,11 @@ class ImageRun:
             raise ValueError(
                 f"{run.path / 'config.json'}: does not describe a network for images ({cause})"
             ) from error
-        saving.load(made.model, find_checkpoint(run.checkpoints / checkpoint) / "model.safetensors")
+        path = run.checkpoints / checkpoint
+        try:
+            made.model.load_state_dict(read_checkpoint(path).weights)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from error
         made.model.eval()
         return made
 

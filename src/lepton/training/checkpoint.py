@@ -48,6 +48,15 @@ def write_checkpoint(snapshot: Snapshot, path: str | os.PathLike[str]) -> None:
         If something that is no checkpoint is at `path`.
     OSError
         With one sentence, when the disk is full; nothing is left behind and nothing lost.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from lepton.training import Snapshot, read_checkpoint, write_checkpoint
+    >>> path = tempfile.mkdtemp() + "/state"
+    >>> write_checkpoint(Snapshot({"w": np.ones(2)}, {"epoch": 3}), path)
+    >>> read_checkpoint(path).state
+    {'epoch': 3}
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not (target / INDEX).is_file() and not _is_empty(target):

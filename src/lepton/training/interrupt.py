@@ -19,6 +19,15 @@ class TrainingInterrupted(KeyboardInterrupt):
     ----------
     checkpoint : path or None
         What was saved, if there is a run directory.
+
+    Examples
+    --------
+    >>> from lepton.training import TrainingInterrupted
+    >>> try:
+    ...     raise TrainingInterrupted("stopped after step 7")  # as Trainer.fit does
+    ... except KeyboardInterrupt as stop:
+    ...     print(stop)
+    stopped after step 7
     """
 
     def __init__(self, message: str, checkpoint: os.PathLike[str] | None = None) -> None:

@@ -43,6 +43,7 @@ def take(trainer: Trainer) -> Snapshot:
         "scheduler": None if scheduler is None else scheduler.state_dict(),
         "random": lepton.get_rng_state(),
         "data": place,
+        "validation": None if trainer.held_out is None else trainer.held_out.state_dict(),
         "meter": trainer.meter.state_dict() if trainer.in_epoch else None,
         "history": trainer.history.rows,
         "callbacks": [[type(c).__name__, c.state_dict()] for c in trainer.callbacks],
@@ -93,6 +94,8 @@ def _apply(trainer: Trainer, snapshot: Snapshot) -> None:
     if trainer.batches is not None and state["data"] is not None:
         trainer.batches.load_state_dict(state["data"])
         trainer.place = state["data"]
+    if trainer.held_out is not None and state["validation"] is not None:
+        trainer.held_out.load_state_dict(state["validation"])
     if state["meter"] is not None:
         trainer.meter.load_state_dict(state["meter"])
     else:

@@ -81,6 +81,15 @@ class Trainer:
     True
     >>> trainer.predict(x[:3]).shape
     (3, 2)
+    >>> trainer.evaluate((x, y))["loss"] < history["loss"][0]
+    True
+
+    What was trained can be saved with all that training needs, and taken over elsewhere:
+
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp() + "/trained"
+    >>> trainer.save(folder)
+    >>> trainer.load(folder)
     """
 
     def __init__(
@@ -128,6 +137,7 @@ class Trainer:
         self.step = 0  # steps of the optimiser
         self.first_epoch, self.last_epoch = 0, 0  # of this fit
         self.batches: Batches | None = None
+        self.held_out: Batches | None = None  # for validation
         self.batches_in_epoch: int | None = None
         self.buffers: list[Tensor] = []  # of the model, looked up once per epoch
         self.in_epoch = False
@@ -207,27 +217,27 @@ class Trainer:
         """
         check_int("Trainer.fit", "epochs", epochs, 1)
         check_int("Trainer.fit", "batch_size", batch_size, 1)
-        held_out = None
-        if validation is not None:
-            held_out = as_batches("Trainer.fit: validation", validation, batch_size)
         checkpoint = self._checkpoint_to_resume(resume)
-        if checkpoint is None and self.seed is not None and not self.fitted:
+        if self.seed is not None and not self.fitted:
             lepton.manual_seed(self.seed)
         self.batches = as_batches("Trainer.fit", train, batch_size, shuffle=True, seed=self.seed)
+        self.held_out = None
+        if validation is not None:
+            self.held_out = as_batches("Trainer.fit: validation", validation, batch_size)
         self.batches_in_epoch = count_of(self.batches)
         names = self.meter.names
-        self.columns = names + [f"val_{name}" for name in names if held_out is not None]
+        self.columns = names + [f"val_{name}" for name in names if self.held_out is not None]
         if checkpoint is None:
             self.seconds, self.in_epoch, self.stopped = 0.0, False, ""
             self.first_epoch = self.epoch
         check_fit(self, "Trainer.fit", self.batches)
-        if held_out is not None:
-            check_fit(self, "Trainer.fit: validation", held_out)
+        if self.held_out is not None:
+            check_fit(self, "Trainer.fit: validation", self.held_out)
         if checkpoint is not None:
             restoring.load(self, checkpoint)
         self.last_epoch = self.first_epoch + epochs
         self.fitted, self.resumed = True, checkpoint is not None
-        run_epochs(self, self.batches, held_out)
+        run_epochs(self, self.batches, self.held_out)
         return self.history
 
     def stop(self, reason: str = "asked to stop") -> None:
