@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from lepton import _core
 from lepton._core import Tensor
 from lepton._core.array import arange, broadcast_to, normal, reshape, uniform, where, zeros
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = ["asarray", "from_dlpack", "meshgrid", "rand", "randn", "tensor", "tril", "triu"]
 

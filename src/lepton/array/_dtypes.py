@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from lepton._core import Tensor, promote_types
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = [
     "bool",
@@ -50,8 +51,7 @@ def _dtype(op: str, value: Any) -> np.dtype[Any]:
     return value.dtype if isinstance(value, Tensor) else promote_types(value, value, op)
 
 
-@dataclass(frozen=True)
-class finfo_object:
+class finfo_object(NamedTuple):
     """Limits of a floating-point dtype."""
 
     bits: int
@@ -62,8 +62,7 @@ class finfo_object:
     dtype: np.dtype[Any]
 
 
-@dataclass(frozen=True)
-class iinfo_object:
+class iinfo_object(NamedTuple):
     """Limits of an integer dtype."""
 
     bits: int

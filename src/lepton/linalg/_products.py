@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import operator
-
-from numpy.typing import DTypeLike
+from typing import TYPE_CHECKING
 
 from lepton._core import Tensor
 from lepton._core.array import arange, matmul, matrix_transpose, multiply, reshape, stack
 from lepton._core.array import sum as _sum
 from lepton.array._manipulation import _check_tensor, unstack
 from lepton.array._products import tensordot, vecdot
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = [
     "cross",
