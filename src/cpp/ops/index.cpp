@@ -296,10 +296,9 @@ Shape target_shape(const Plan& plan) {
   return plan.arrays.empty() ? plan.view.shape() : make_gather(plan).result;
 }
 
-}  // namespace
-
-void set_index(const Tensor& x, const Index& index, const Tensor& value) {
-  check_writable("setitem", x);
+// x[index] = value for `op`, the name in messages and on the tape.
+void write_recorded(const char* op, const Tensor& x, const Index& index, const Tensor& value) {
+  check_writable(op, x);
   Planner planner(x, index);
   const Plan& plan = planner.plan();
   const Shape shape = target_shape(plan);
@@ -308,12 +307,11 @@ void set_index(const Tensor& x, const Index& index, const Tensor& value) {
   while (source.ndim() > shape.size() && source.shape()[0] == 1)
     source = reshape(source, Shape(source.shape().begin() + 1, source.shape().end()));
   check<ValueError>(
-      source.ndim() <= shape.size() && broadcast_shapes("setitem", source.shape(), shape) == shape,
-      "setitem: value of shape ", value.shape(), " does not broadcast to ", shape);
-  Recorder tape("setitem", {&x, &source});
-  check<StateError>(!tape || x.storage().tracked <= (x.requires_grad() ? 1 : 0),
-                    "setitem: another tensor that "
-                    "records gradients shares this memory; write to a copy");
+      source.ndim() <= shape.size() && broadcast_shapes(op, source.shape(), shape) == shape, op,
+      ": value of shape ", value.shape(), " does not broadcast to ", shape);
+  Recorder tape(op, {&x, &source});
+  check<StateError>(!tape || x.storage().tracked <= (x.requires_grad() ? 1 : 0), op,
+                    ": another tensor that records gradients shares this memory; write to a copy");
   write(plan, overlap(x, source) ? clone(source) : source);
   written(x);
   if (!tape) return;
@@ -329,12 +327,18 @@ void set_index(const Tensor& x, const Index& index, const Tensor& value) {
   tape.output(x);
 }
 
+}  // namespace
+
+void set_index(const Tensor& x, const Index& index, const Tensor& value) {
+  write_recorded("setitem", x, index, value);
+}
+
 void assign(const char* op, const Tensor& target, const Tensor& value) {
   check<ValueError>(value.ndim() <= target.ndim() &&
                         broadcast_shapes(op, value.shape(), target.shape()) == target.shape(),
                     op, ": value of shape ", value.shape(), " does not broadcast to ",
                     target.shape());
-  set_index(target, {Ellipsis{}}, value);
+  write_recorded(op, target, {Ellipsis{}}, value);
 }
 
 Tensor take(const Tensor& x, const Tensor& indices, std::optional<int64_t> axis) {
