@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,8 @@ def train(
     try:
         trainer.fit(train_loader, recipe.epochs, validation=validation, resume=resume)
     except TrainingInterrupted as stop:
-        hint = f"stopped; go on with: lepton train image --resume {directory.path}"
+        folder = shlex.quote(str(directory.path))
+        hint = f"stopped; go on with: lepton train image --resume {folder}"
         raise TrainingInterrupted(hint, stop.checkpoint) from None
     return trainer
 
