@@ -11,6 +11,8 @@
 namespace lepton::python {
 namespace {
 
+constexpr size_t kMaxParameters = 16;
+
 // Two words for one idea: PyTorch's beside NumPy's.
 constexpr std::array<std::array<const char*, 2>, 5> kAliases = {{{"dim", "axis"},
                                                                  {"keepdim", "keepdims"},
@@ -66,6 +68,7 @@ Signature::Signature(const char* op, const char* text) : op_(op) {
     if (!keyword_only) positional_ = names_.size();
   }
   device_ = static_cast<size_t>(std::find(names_.begin(), names_.end(), "device") - names_.begin());
+  if (size() > kMaxParameters) throw std::logic_error(std::string(op) + ": too many parameters");
 }
 
 void Signature::check_device(PyObject* const* values) const {
@@ -286,7 +289,6 @@ namespace {
 template <bool method>
 PyObject* trampoline(PyObject* self, PyObject* const* args, Py_ssize_t nargs, PyObject* names) {
   const auto* op = static_cast<const BoundOp*>(PyCapsule_GetPointer(self, nullptr));
-  constexpr size_t kMaxParameters = 16;
   PyObject* values[kMaxParameters];
   try {
     // t.reshape(2, 3) is t.reshape((2, 3)).
