@@ -2,9 +2,12 @@
 """Files of weights and JSON: exact round trips, clear refusals, a full disk that harms nothing."""
 
 import json
+import os
 import random
 import resource
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 import lepton
 from lepton import nn, saving
 from lepton.saving import tensors as tensor_files
+from lepton.saving.atomic import remove_leftovers
 
 DTYPES = [np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_]
 
@@ -321,6 +325,16 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, small_disk):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.safetensors"]
     assert saving.load_file(tensors)["a"].tolist() == [1.0, 1.0, 1.0]
     assert saving.read_json(text) == [1]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = [f".x.tmp-{dead.pid}-00ff", f".x.tmp-{os.getppid()}-00ff", ".x.tmp-notes", "x"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
 def test_a_missing_folder_is_named(tmp_path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,3 +56,34 @@ def cannot_write(path: str | os.PathLike[str], error: OSError) -> OSError:
     sentence = type(error)(f"cannot write {os.fspath(path)}: {cause}{before}")
     sentence.errno = error.errno
     return sentence
+
+
+def remove_leftovers(folder: Path, start: str = ".") -> None:
+    """Remove the temporaries in `folder` that killed processes left, by how their names begin."""
+    for path in folder.glob(f"{start}*"):
+        if _left_by_dead(path.name):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder, as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _left_by_dead(name: str) -> bool:
+    match = re.search(r"\.tmp-(\d+)-[0-9a-f]+$", name)
+    if match is None:
+        return False
+    process = int(match[1])
+    if process == os.getpid():  # an earlier one of this number: our own are gone by now
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

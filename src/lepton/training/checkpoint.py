@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from typing import Any
 
 import lepton
 from lepton.saving import read_json
-from lepton.saving.atomic import cannot_write, sync
+from lepton.saving.atomic import cannot_write, remove, remove_leftovers, sync
 from lepton.saving.documents import dump_json
 from lepton.saving.tensors import as_array, read_arrays, write_arrays
 from lepton.training.state import join_state, split_state
@@ -117,32 +116,10 @@ def _old(target: Path) -> Path:
 
 def _remove_stale(parent: Path, start: str) -> None:
     """Remove what killed processes left half done in `parent`, by names that begin with `start`."""
-    for path in parent.glob(f"{start}*"):
-        whole = path.name.endswith(".old") and (parent / path.name[1:-4]).exists()
-        if whole or _left_by_dead(path.name):
-            _remove(path)
-
-
-def _left_by_dead(name: str) -> bool:
-    match = re.search(r"\.tmp-(\d+)-[0-9a-f]+$", name)
-    if match is None:
-        return False
-    process = int(match[1])
-    if process != os.getpid():
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:
-            return False
-    return process == os.getpid()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    remove_leftovers(parent, start)
+    for path in parent.glob(f"{start}*old"):
+        if path.name.endswith(".old") and (parent / path.name[1:-4]).exists():
+            remove(path)
 
 
 def _fingerprint(path: Path) -> dict[str, int]:
@@ -316,5 +293,5 @@ class CheckpointFolder:
             return
         for path in self.root.glob("step-*"):
             if os.path.realpath(path) not in kept:
-                _remove(path)
+                remove(path)
         _remove_stale(self.root, ".")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import lepton
 from lepton.metrics.direction import better_is
 from lepton.saving import read_json, write_json
+from lepton.saving.atomic import remove_leftovers
 from lepton.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ class RunRecorder(Callback):
         self.monitor, self.mode = monitor, mode
 
     def on_fit_start(self, trainer: Trainer) -> None:
+        remove_leftovers(self.run.path)
         if not trainer.resumed and not trainer.epoch:
             self.run.write_config(describe(trainer))
 
