@@ -4,7 +4,6 @@
 import json
 import random
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -13,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from support.disk import full_disk
 
 import lepton
 from lepton import Trainer, nn, optim
@@ -382,14 +382,10 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
     kept = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
     big = make(hidden=2000)
     folder = Checkpoint(tmp_path / "run" / "checkpoints")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        for save in (lambda: folder.save(big, ["last"]), lambda: big.save(tmp_path / "state")):
-            with pytest.raises(OSError, match=f"^cannot write {tmp_path}/.* is unchanged$"):
-                save()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    message = f"^cannot write {tmp_path}/.* is unchanged$"
+    for save in (lambda: folder.save(big, ["last"]), lambda: big.save(tmp_path / "state")):
+        with pytest.raises(OSError, match=message), full_disk(20_000):
+            save()
     assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == kept
     for path in (tmp_path / "run", tmp_path / "state"):
         assert read_checkpoint(path).state["trainer"]["epoch"] == 1

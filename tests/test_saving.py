@@ -4,7 +4,6 @@
 import json
 import os
 import random
-import resource
 import struct
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.disk import full_disk
 
 import lepton
 from lepton import nn, saving
@@ -302,25 +302,17 @@ def test_what_json_cannot_hold_is_named_by_place(tmp_path):
 # -------------------------------------------------------------------------------------- full disk
 
 
-@pytest.fixture
-def small_disk():
-    """Let no file grow past 4 KB, as a full disk would."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, small_disk):
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path):
     tensors, text = tmp_path / "x.safetensors", tmp_path / "x.json"
     saving.save_file({"a": np.ones(3)}, tensors)
     saving.write_json([1], text)
-    small_disk()
     for path, write in [
         (tensors, lambda: saving.save_file({"a": np.ones(3000)}, tensors)),
         (text, lambda: saving.write_json(list(range(5000)), text)),
     ]:
         ending = "; what was there is unchanged$"
-        with pytest.raises(OSError, match=f"^cannot write {path}: .*{ending}"):
+        message = f"^cannot write {path}: .*{ending}"
+        with pytest.raises(OSError, match=message), full_disk(4096):
             write()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.safetensors"]
     assert saving.load_file(tensors)["a"].tolist() == [1.0, 1.0, 1.0]
