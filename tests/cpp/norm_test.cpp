@@ -139,11 +139,8 @@ TEST_CASE("gradients of layer_norm") {
   std::mt19937 generator(5);
   on_every_isa([&] {
     const Tensor x = random_tensor(generator, {6, 3, 13}), w = random_tensor(generator, {3, 13});
-    check_gradients(
-        [](const Inputs& in) {
-          return layer_norm(in[0], {3, 13}, in[1], in[2]);
-        },
-        {x, w, w});
+    check_gradients([](const Inputs& in) { return layer_norm(in[0], {3, 13}, in[1], in[2]); },
+                    {x, w, w});
     check_gradients([](const Inputs& in) { return layer_norm(in[0], {13}); }, {x});
   });
 }

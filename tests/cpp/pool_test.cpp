@@ -144,16 +144,10 @@ TEST_CASE("pooling has the same bits for any number of threads") {
   std::mt19937 generator(4);
   const Tensor x = random_tensor(generator, {9, 20, 33, 30}, DType::kFloat32);
   for (const Tensor& input : {x, with_axis_innermost(x, 1)}) {
-    check_threads(
-        [](const Inputs& in) {
-          return max_pool2d(in[0], {3, 3}, Pair{2, 2}, {1, 1});
-        },
-        {input});
-    check_threads(
-        [](const Inputs& in) {
-          return avg_pool2d(in[0], {3, 3}, Pair{1, 1}, {1, 1});
-        },
-        {input});
+    check_threads([](const Inputs& in) { return max_pool2d(in[0], {3, 3}, Pair{2, 2}, {1, 1}); },
+                  {input});
+    check_threads([](const Inputs& in) { return avg_pool2d(in[0], {3, 3}, Pair{1, 1}, {1, 1}); },
+                  {input});
     check_threads([](const Inputs& in) { return adaptive_avg_pool2d(in[0], {1, 1}); }, {input});
   }
 }

@@ -70,7 +70,8 @@ class Sweep {
         if (node.needed[i] && dx[i].defined()) send(node.leaves[i], node.nodes[i].get(), dx[i]);
     } else {
       for (size_t i = 0; i < node.vjps.size(); ++i)
-        if (node.needed[i] && node.vjps[i]) send(node.leaves[i], node.nodes[i].get(), node.vjps[i](dy));
+        if (node.needed[i] && node.vjps[i])
+          send(node.leaves[i], node.nodes[i].get(), node.vjps[i](dy));
     }
     if (!retain_) node.release();
   }
@@ -125,8 +126,8 @@ void backward(const Tensor& y, Tensor dy, bool retain_graph) {
                       y.shape());
     dy = ones(y.shape(), y.dtype());
   }
-  check<ValueError>(dy.shape() == y.shape(), "backward: gradient expects shape ", y.shape(), ", got ",
-                    dy.shape());
+  check<ValueError>(dy.shape() == y.shape(), "backward: gradient expects shape ", y.shape(),
+                    ", got ", dy.shape());
   check<TypeError>(dy.dtype() == y.dtype(), "backward: gradient expects ", y.dtype(), ", got ",
                    dy.dtype());
   const GradMode off(false);

@@ -114,9 +114,11 @@ void set_grad_enabled(bool on) { recording = on; }
 
 void set_requires_grad(const Tensor& x, bool on) {
   if (x.requires_grad() == on) return;
-  check<ValueError>(x.is_leaf(), "requires_grad: can only be changed on a leaf; use detach() first");
+  check<ValueError>(x.is_leaf(),
+                    "requires_grad: can only be changed on a leaf; use detach() first");
   check<ValueError>(!on || is_floating(x.dtype()),
-                    "requires_grad: only float32 and float64 tensors take gradients, got ", x.dtype());
+                    "requires_grad: only float32 and float64 tensors take gradients, got ",
+                    x.dtype());
   x.impl()->requires_grad = on;
   x.storage().tracked.fetch_add(on ? 1 : -1, std::memory_order_relaxed);
 }

@@ -46,12 +46,12 @@ struct Node : History {
   using JointVjp = std::function<void(const Tensor& dy, Gradients& dx)>;
 
   const char* op;
-  uint64_t sequence;            // grows with time: a valid topological order
-  std::vector<Tensor> leaves;   // per input: the leaf that takes the gradient, or undefined
-  std::vector<Ref<Node>> nodes; // per input: the op that made it, or null
-  std::vector<bool> needed;     // per input: does it take a gradient at all
-  std::vector<Vjp> vjps;        // per input, or
-  JointVjp joint;               // one for all
+  uint64_t sequence;             // grows with time: a valid topological order
+  std::vector<Tensor> leaves;    // per input: the leaf that takes the gradient, or undefined
+  std::vector<Ref<Node>> nodes;  // per input: the op that made it, or null
+  std::vector<bool> needed;      // per input: does it take a gradient at all
+  std::vector<Vjp> vjps;         // per input, or
+  JointVjp joint;                // one for all
   bool freed = false;
 
   ~Node() override;
@@ -62,8 +62,8 @@ struct Node : History {
 /// Builds the node of one op call. Records nothing when gradients are off or no input asks for one.
 ///
 ///     Recorder tape("multiply", {&a, &b});
-///     if (tape.needs(0)) tape.vjp(0, [b = tape.save(b)](const Tensor& dy) { return multiply(dy, *b); });
-///     return tape.output(y);
+///     if (tape.needs(0)) tape.vjp(0, [b = tape.save(b)](const Tensor& dy) { return multiply(dy,
+///     *b); }); return tape.output(y);
 class Recorder {
  public:
   Recorder(const char* op, std::initializer_list<const Tensor*> inputs);
@@ -98,11 +98,13 @@ class GradMode {
   bool before_;
 };
 
-/// Marks a leaf as taking gradients or not; ValueError for a dtype without gradients or for a non-leaf.
+/// Marks a leaf as taking gradients or not; ValueError for a dtype without gradients or for a
+/// non-leaf.
 void set_requires_grad(const Tensor& x, bool on);
 
 /// Call before writing to x in place, then write, then give the result's history with `rebase`.
-/// Raises if memory is read-only, x is a leaf that takes gradients, or a gradient still needs the content.
+/// Raises if memory is read-only, x is a leaf that takes gradients, or a gradient still needs the
+/// content.
 void check_writable(const char* op, const Tensor& x);
 /// Marks x's memory as written.
 void written(const Tensor& x);

@@ -30,17 +30,29 @@ constexpr bool is_integral(DType d) { return d > DType::kBool && d < DType::kFlo
 template <class T>
 constexpr DType dtype_of();
 template <>
-constexpr DType dtype_of<bool>() { return DType::kBool; }
+constexpr DType dtype_of<bool>() {
+  return DType::kBool;
+}
 template <>
-constexpr DType dtype_of<uint8_t>() { return DType::kUInt8; }
+constexpr DType dtype_of<uint8_t>() {
+  return DType::kUInt8;
+}
 template <>
-constexpr DType dtype_of<int32_t>() { return DType::kInt32; }
+constexpr DType dtype_of<int32_t>() {
+  return DType::kInt32;
+}
 template <>
-constexpr DType dtype_of<int64_t>() { return DType::kInt64; }
+constexpr DType dtype_of<int64_t>() {
+  return DType::kInt64;
+}
 template <>
-constexpr DType dtype_of<float>() { return DType::kFloat32; }
+constexpr DType dtype_of<float>() {
+  return DType::kFloat32;
+}
 template <>
-constexpr DType dtype_of<double>() { return DType::kFloat64; }
+constexpr DType dtype_of<double>() {
+  return DType::kFloat64;
+}
 
 /// The dtype that holds both, by the array API standard; NumPy's choice for mixed kinds.
 constexpr DType promote(DType a, DType b) {
@@ -54,12 +66,18 @@ constexpr DType promote(DType a, DType b) {
 template <class Body>
 decltype(auto) dispatch(DType d, Body&& body) {
   switch (d) {
-    case DType::kBool: return body.template operator()<bool>();
-    case DType::kUInt8: return body.template operator()<uint8_t>();
-    case DType::kInt32: return body.template operator()<int32_t>();
-    case DType::kInt64: return body.template operator()<int64_t>();
-    case DType::kFloat32: return body.template operator()<float>();
-    default: return body.template operator()<double>();
+    case DType::kBool:
+      return body.template operator()<bool>();
+    case DType::kUInt8:
+      return body.template operator()<uint8_t>();
+    case DType::kInt32:
+      return body.template operator()<int32_t>();
+    case DType::kInt64:
+      return body.template operator()<int64_t>();
+    case DType::kFloat32:
+      return body.template operator()<float>();
+    default:
+      return body.template operator()<double>();
   }
 }
 

@@ -19,7 +19,8 @@ struct TypeError : std::invalid_argument {
 struct IndexError : std::out_of_range {
   using std::out_of_range::out_of_range;
 };
-/// A call at the wrong time (a graph already freed, a tensor changed in place); RuntimeError in Python.
+/// A call at the wrong time (a graph already freed, a tensor changed in place); RuntimeError in
+/// Python.
 struct StateError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -143,7 +143,9 @@ void detail::run_chunks(int64_t begin, int64_t end, int64_t grain,
                         void (*body)(void*, int64_t, int64_t), void* context) {
   const int64_t chunks = (end - begin + grain - 1) / grain;
   Loop loop{begin, end, grain, body, context, get_float_mode()};
-  const auto run = [](void* shared, int64_t chunk) { static_cast<Loop*>(shared)->run_in_pool(chunk); };
+  const auto run = [](void* shared, int64_t chunk) {
+    static_cast<Loop*>(shared)->run_in_pool(chunk);
+  };
   const bool shared = num_threads() > 1 && chunks > 1 && chunks < Pool::kMaxChunks && !inside;
   if (shared && Pool::instance().run(chunks, num_threads(), run, &loop)) {
     if (loop.error) std::rethrow_exception(loop.error);

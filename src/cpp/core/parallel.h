@@ -19,9 +19,10 @@ void run_chunks(int64_t begin, int64_t end, int64_t grain, void (*body)(void*, i
                 void* context);
 }
 
-/// Calls body(b, e) for the chunks [begin, begin + grain), ... in any order on several threads. Where
-/// the range is cut depends on grain alone, never on the threads: same bits for any number of them.
-/// The first exception of a body is thrown again here. Nested calls run on the calling thread.
+/// Calls body(b, e) for the chunks [begin, begin + grain), ... in any order on several threads.
+/// Where the range is cut depends on grain alone, never on the threads: same bits for any number of
+/// them. The first exception of a body is thrown again here. Nested calls run on the calling
+/// thread.
 template <class Body>
 void parallel_for(int64_t begin, int64_t end, int64_t grain, Body&& body) {
   if (end <= begin) return;
@@ -36,8 +37,8 @@ void parallel_for(int64_t begin, int64_t end, int64_t grain, Body&& body) {
       const_cast<void*>(static_cast<const void*>(&body)));
 }
 
-/// Flushes denormals to zero while it lives, and then restores the mode. For kernels whose inner loops
-/// would crawl on denormals; parallel_for carries the mode of the caller to its threads.
+/// Flushes denormals to zero while it lives, and then restores the mode. For kernels whose inner
+/// loops would crawl on denormals; parallel_for carries the mode of the caller to its threads.
 class FlushDenormals {
  public:
   FlushDenormals();

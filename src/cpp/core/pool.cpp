@@ -50,7 +50,8 @@ void Pool::resize(int workers) {
   workers_ = workers;
   if (workers == 0) return;
   // OpenMP makes the team, so OMP_PLACES and OMP_PROC_BIND hold for it. It does not share out the
-  // work: the end of its loops waits for every thread, even for one that holds no chunk and no core.
+  // work: the end of its loops waits for every thread, even for one that holds no chunk and no
+  // core.
   std::thread([this, workers, team] {
 #pragma omp parallel num_threads(workers)
     worker_loop(team);

@@ -7,9 +7,10 @@
 
 namespace lepton {
 
-/// Calls body(context, chunk) for the chunks of a loop on the caller and on idle workers. The caller
-/// takes chunks too and waits only for those still running, so a worker that gets no time slice, or
-/// wakes late, delays nobody. Made for one loop at a time: run says no while another is under way.
+/// Calls body(context, chunk) for the chunks of a loop on the caller and on idle workers. The
+/// caller takes chunks too and waits only for those still running, so a worker that gets no time
+/// slice, or wakes late, delays nobody. Made for one loop at a time: run says no while another is
+/// under way.
 class Pool {
  public:
   using Body = void (*)(void* context, int64_t chunk);
@@ -29,7 +30,8 @@ class Pool {
 
   std::mutex busy_;
   int workers_ = 0;
-  // A ticket is generation << 32 | next chunk: who wakes late finds another generation and claims nothing.
+  // A ticket is generation << 32 | next chunk: who wakes late finds another generation and claims
+  // nothing.
   alignas(64) std::atomic<uint64_t> ticket_{0};
   alignas(64) std::atomic<uint32_t> generation_{0};
   std::atomic<uint32_t> team_{0};

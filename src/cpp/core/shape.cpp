@@ -92,7 +92,8 @@ Strides strides_in_order(const Shape& shape, const Dims& order) {
 Dims memory_order(const Shape& shape, const Strides& strides) {
   Dims order(shape.size());
   std::iota(order.begin(), order.end(), 0);
-  // Insertion sort: stable, allocation free; axes of length 1 and broadcast axes say nothing, they stay.
+  // Insertion sort: stable, allocation free; axes of length 1 and broadcast axes say nothing, they
+  // stay.
   const auto silent = [&](int64_t axis) { return shape[axis] <= 1 || strides[axis] == 0; };
   for (size_t i = 1; i < order.size(); ++i) {
     const int64_t axis = order[i];

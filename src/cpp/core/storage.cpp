@@ -21,7 +21,8 @@ constexpr int kClasses = 64 * 4;
 
 // Four sizes to each power of two: at most a quarter of a block is wasted.
 size_t rounded(size_t bytes) {
-  if (bytes <= 256) return (bytes + kAlignment - 1) / kAlignment * kAlignment + (bytes == 0) * kAlignment;
+  if (bytes <= 256)
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment + (bytes == 0) * kAlignment;
   const size_t step = std::bit_floor(bytes - 1) / 4;
   return (bytes + step - 1) / step * step;
 }

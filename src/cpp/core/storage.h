@@ -11,7 +11,8 @@
 
 namespace lepton {
 
-/// A block of bytes that tensors share. Counts the writes to it and who still needs its old content.
+/// A block of bytes that tensors share. Counts the writes to it and who still needs its old
+/// content.
 class Storage : public RefCounted {
  public:
   explicit Storage(size_t bytes);
@@ -48,10 +49,10 @@ class Storage : public RefCounted {
 
 /// What the allocator holds, in bytes.
 struct MemoryStats {
-  size_t in_use;      // handed out to tensors
-  size_t cached;      // freed and kept for reuse
-  size_t peak;        // most ever handed out at once
-  size_t cache_limit; // most it keeps
+  size_t in_use;       // handed out to tensors
+  size_t cached;       // freed and kept for reuse
+  size_t peak;         // most ever handed out at once
+  size_t cache_limit;  // most it keeps
 };
 MemoryStats memory_stats();
 /// Gives cached blocks back to the system.
@@ -61,7 +62,8 @@ void set_cache_limit(size_t bytes);
 /// Restarts the count of `peak` at what is in use now.
 void reset_peak_memory();
 
-/// Scratch memory of a kernel call: aligned, uninitialised, back to the cache at the end of the scope.
+/// Scratch memory of a kernel call: aligned, uninitialised, back to the cache at the end of the
+/// scope.
 class Scratch {
  public:
   explicit Scratch(size_t bytes);

@@ -9,7 +9,8 @@
 
 namespace lepton {
 
-/// Axes are ordered by the memory of operand 0 (the output) and merged where every operand allows it.
+/// Axes are ordered by the memory of operand 0 (the output) and merged where every operand allows
+/// it.
 class StridedLoop {
  public:
   static constexpr int kMaxOperands = 6;

@@ -97,7 +97,8 @@ Tensor full(Shape shape, double value, DType dtype) {
   dispatch(dtype, [&]<class T>() {
     T* p = y.data<T>();
     const T v = static_cast<T>(value);
-    parallel_for(0, y.numel(), kCopyGrain, [&](int64_t b, int64_t e) { std::fill(p + b, p + e, v); });
+    parallel_for(0, y.numel(), kCopyGrain,
+                 [&](int64_t b, int64_t e) { std::fill(p + b, p + e, v); });
   });
   return y;
 }

@@ -27,8 +27,8 @@ struct TensorImpl : RefCounted {
   Ref<Storage> storage;
 
   bool requires_grad = false;
-  Ref<History> history;         // the op that made it; null for a leaf
-  std::unique_ptr<Tensor> grad; // of a leaf, once backward has run
+  Ref<History> history;          // the op that made it; null for a leaf
+  std::unique_ptr<Tensor> grad;  // of a leaf, once backward has run
   ~TensorImpl();
 };
 

@@ -100,11 +100,9 @@ void scatter_add_rows(int64_t n, int64_t cols, void* dst, int64_t dst_row_stride
   }
 }
 
-#define LEPTON_CASTS(From)                                                           \
-  {                                                                                  \
-    cast<From, bool>, cast<From, uint8_t>, cast<From, int32_t>, cast<From, int64_t>, \
-        cast<From, float>, cast<From, double>                                        \
-  }
+#define LEPTON_CASTS(From)                                        \
+  {cast<From, bool>,    cast<From, uint8_t>, cast<From, int32_t>, \
+   cast<From, int64_t>, cast<From, float>,   cast<From, double>}
 
 }  // namespace
 

@@ -16,7 +16,7 @@ struct ElementwiseKernels {
 };
 
 struct ElementwiseTable {
-  const ElementwiseKernels* ops;                              // in the order of ElementwiseOps
+  const ElementwiseKernels* ops;  // in the order of ElementwiseOps
   /// output[i] = condition[i] ? a[i] : b[i]; bytes is the element size: 1, 4 or 8.
   void (*where)(int64_t n, const uint8_t* condition, const void* a, const void* b, void* output,
                 int64_t bytes);

@@ -367,8 +367,7 @@ LEPTON_INLINE V erf(V x) {
     const V far = copysign(constant<V>(1) - exp(log_rest), x);
     return select(a < constant<V>(1), near, far);
   } else {
-    return per_lane(
-        x, [](double a) __attribute__((always_inline)) { return libm_erf(a); });
+    return per_lane(x, [](double a) __attribute__((always_inline)) { return libm_erf(a); });
   }
 }
 

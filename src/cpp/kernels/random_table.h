@@ -10,7 +10,8 @@ namespace lepton {
 /// floating-point results differently; they drop the same elements and draw the same integers.
 struct RandomTable {
   /// Uniform in [low, high); [float32, float64].
-  void (*uniform[2])(int64_t n, uint64_t seed, uint64_t counter, void* out, double low, double high);
+  void (*uniform[2])(int64_t n, uint64_t seed, uint64_t counter, void* out, double low,
+                     double high);
   /// Standard normal (mean 0, variance 1); [float32, float64].
   void (*normal[2])(int64_t n, uint64_t seed, uint64_t counter, void* out);
   /// y = kept ? x / (1 - p) : 0, each element kept with probability 1 - p; the gradient is the same

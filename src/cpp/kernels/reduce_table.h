@@ -5,8 +5,8 @@
 
 namespace lepton {
 
-/// One reduction, by DType of the input; null where the type makes no sense. The result has the type of
-/// the input, except for any and all: bool for every input.
+/// One reduction, by DType of the input; null where the type makes no sense. The result has the
+/// type of the input, except for any and all: bool for every input.
 struct ReduceKernels {
   /// *result = op of n elements `stride` apart; of none, the identity. Callers cut long sums into
   /// chunks of at most 4096. Max and min of none are the lowest and the highest value.

@@ -1,8 +1,8 @@
 // Portable vectors on compiler vector types: everything a kernel may assume about the machine.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every name lives in lepton::LEPTON_ISA, so each build of a kernel owns its symbols. Kernels include no
-// header of the C++ library: the linker would keep one instruction set's copy for all.
+// Every name lives in lepton::LEPTON_ISA, so each build of a kernel owns its symbols. Kernels
+// include no header of the C++ library: the linker would keep one instruction set's copy for all.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -83,8 +83,8 @@ LEPTON_INLINE T sum_lanes(Vec<T> v) {
   return lane[0];
 }
 
-/// Calls body(offset, lanes) over n elements: whole vectors first, then one partial of `lanes` elements.
-/// `lanes` is a compile-time constant in the main loop once the body is inlined.
+/// Calls body(offset, lanes) over n elements: whole vectors first, then one partial of `lanes`
+/// elements. `lanes` is a compile-time constant in the main loop once the body is inlined.
 template <class T, class Body>
 LEPTON_INLINE void for_each_vector(int64_t n, Body body) {
   int64_t i = 0;

@@ -12,8 +12,9 @@
 #include "kernels/reduce_table.h"
 #include "kernels/softmax_table.h"
 
-/// X(family, type): every family exports lepton::<isa>::<family>_table of that type, and nothing else.
-#define LEPTON_KERNEL_FAMILIES(X) \
+/// X(family, type): every family exports lepton::<isa>::<family>_table of that type, and nothing
+/// else.
+#define LEPTON_KERNEL_FAMILIES(X)  \
   X(conv, ConvTable)               \
   X(copy, CopyTable)               \
   X(elementwise, ElementwiseTable) \

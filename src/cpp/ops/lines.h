@@ -20,9 +20,8 @@ struct LineGrid {
     constexpr int64_t kTask = 1 << 14;
     const int64_t length = std::max<int64_t>(n, 1);
     if (inner == 1) {
-      parallel_for(0, outer, std::max<int64_t>(1, kTask / length), [&](int64_t b, int64_t e) {
-        body(Lines{e - b, n, 1}, b * n, b);
-      });
+      parallel_for(0, outer, std::max<int64_t>(1, kTask / length),
+                   [&](int64_t b, int64_t e) { body(Lines{e - b, n, 1}, b * n, b); });
       return;
     }
     const int64_t width = std::min<int64_t>(inner, std::max<int64_t>(64, kTask / length));

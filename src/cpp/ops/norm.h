@@ -39,7 +39,7 @@ void visit_norm_ops(Visit&& op) {
                      "randn(2, 3, 4, 5), randn(3), rand(3), rand(3), randn(3); "
                      "randn(2, 3, 4, 5), None, None, rand(3), randn(3), training=True, eps=0.1",
           .onnx = "BatchNormalization",
-            .constants = "running_mean, running_var"},
+          .constants = "running_mean, running_var"},
       &batch_norm);
   op(OpInfo{.name = "layer_norm",
             .signature = "input, normalized_shape, weight=None, bias=None, eps=1e-05",

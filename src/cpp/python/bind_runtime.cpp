@@ -17,8 +17,7 @@ void bind_runtime(py::module_& m) {
   m.def("get_num_threads", &num_threads, "Threads that ops use.");
   m.def("set_num_threads", &set_num_threads, py::arg("n"), "Sets the threads that ops use.");
   m.def("num_threads_reason", &num_threads_reason, "Why that many threads.");
-  m.def(
-      "isa", [] { return kernels().isa; }, "Instruction set in use.");
+  m.def("isa", [] { return kernels().isa; }, "Instruction set in use.");
   m.def("available_isas", &available_isas,
         "Instruction sets that are built and that this CPU has, best first.");
   m.def(

@@ -95,8 +95,7 @@ void bind_values() {
         return tape.output(contiguous(x));
       },
       "The tensor itself if it is row-major, else a row-major copy.");
-  method(
-      "clone", [](const Tensor& x) { return copy(x); }, "A copy, through which gradients flow.");
+  method("clone", [](const Tensor& x) { return copy(x); }, "A copy, through which gradients flow.");
   method(
       "copy_",
       [](const py::object& self, const py::object& source) {

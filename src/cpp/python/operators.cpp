@@ -115,9 +115,8 @@ PyObject* in_place(PyObject* a, PyObject* b, const char* op, Function&& function
 
 template <class Op>
 PyObject* in_place_binary(PyObject* a, PyObject* b) {
-  return in_place(a, b, Op::info.name, [](const Operand& x, const Operand& y) {
-    return apply<Op>({x, y});
-  });
+  return in_place(a, b, Op::info.name,
+                  [](const Operand& x, const Operand& y) { return apply<Op>({x, y}); });
 }
 
 PyObject* in_place_power(PyObject* a, PyObject* b, PyObject*) {
