@@ -6,7 +6,7 @@
 #include <sched.h>
 
 #include <chrono>
-#include <thread>
+#include <cstdlib>
 
 namespace lepton {
 namespace {
@@ -35,10 +35,15 @@ Pool& Pool::instance() {
   Pool* pool = current.load(std::memory_order_acquire);
   if (!pool) {
     Pool* fresh = new Pool;
-    if (current.compare_exchange_strong(pool, fresh))
+    if (current.compare_exchange_strong(pool, fresh)) {
       pool = fresh;
-    else
+      // LLVM's OpenMP tears itself down as the process ends, and must not find a team at work.
+      [[maybe_unused]] static const int at_exit = std::atexit([] {
+        if (Pool* last = current.load()) last->stop();
+      });
+    } else {
       delete fresh;
+    }
   }
   return *pool;
 }
@@ -47,15 +52,23 @@ void Pool::resize(int workers) {
   const uint32_t team = team_.fetch_add(1) + 1;
   generation_.fetch_add(1);
   generation_.notify_all();  // workers of the old team see another team and leave
+  if (team_thread_.joinable()) team_thread_.join();
   workers_ = workers;
   if (workers == 0) return;
   // OpenMP makes the team, so OMP_PLACES and OMP_PROC_BIND hold for it. It does not share out the
   // work: the end of its loops waits for every thread, even for one that holds no chunk and no
   // core.
-  std::thread([this, workers, team] {
+  team_thread_ = std::thread([this, workers, team] {
 #pragma omp parallel num_threads(workers)
     worker_loop(team);
-  }).detach();
+  });
+}
+
+void Pool::stop() {
+  const std::unique_lock lock(busy_, std::try_to_lock);
+  if (!lock || std::this_thread::get_id() == team_thread_.get_id()) return;
+  stopped_ = true;
+  resize(0);
 }
 
 void Pool::work(uint32_t generation) {
@@ -97,7 +110,7 @@ void Pool::worker_loop(uint32_t team) {
 
 bool Pool::run(int64_t chunks, int threads, Body body, void* context) {
   const std::unique_lock lock(busy_, std::try_to_lock);
-  if (!lock) return false;
+  if (!lock || stopped_) return false;
   if (workers_ != threads - 1) resize(threads - 1);
   const uint32_t generation = generation_.load(std::memory_order_relaxed) + 1;
   // Closes the old loop before its fields change.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <thread>
 
 namespace lepton {
 
@@ -25,11 +26,15 @@ class Pool {
 
  private:
   void resize(int workers);
+  /// At the end of the process: sends the workers home; loops run on their callers from then on.
+  void stop();
   void work(uint32_t generation);
   void worker_loop(uint32_t team);
 
   std::mutex busy_;
   int workers_ = 0;
+  bool stopped_ = false;
+  std::thread team_thread_;  // makes the team and belongs to it
   // A ticket is generation << 32 | next chunk: who wakes late finds another generation and claims
   // nothing.
   alignas(64) std::atomic<uint64_t> ticket_{0};
