@@ -72,7 +72,7 @@ def large_calls(op: Op) -> list[tuple[str, Call]]:
     return found
 
 
-@pytest.mark.parametrize("op", OPS, ids=str)
+@pytest.mark.parametrize("op", [op for op in OPS if not op.undefined], ids=str)
 def test_same_bits(op: Op) -> None:
     calls = large_calls(op)
     assert calls, f"{op.name}: no sample could be made large enough to be cut among threads"
@@ -83,6 +83,6 @@ def test_same_bits(op: Op) -> None:
             expected = outcome(op, place(call))
             for threads in THREADS:
                 lepton.set_num_threads(threads)
-                assert outcome(op, place(call)) == expected, (
-                    f"{op.name}({text}) {layout}: other bits with {threads} threads than with one"
-                )
+                # Compared outside assert: a difference of megabytes is nothing to print.
+                same = outcome(op, place(call)) == expected
+                assert same, f"{op.name}({text}) {layout}: other bits with {threads} threads"

@@ -67,6 +67,11 @@ class Op:
         return self.elementwise["dtypes"][-1] if self.elementwise else "float64"
 
     @property
+    def undefined(self) -> bool:
+        """Whether its formula leaves the values open: uninitialised memory."""
+        return self.formula is not None and self.formula.startswith("anything(")
+
+    @property
     def constants(self) -> list[str]:
         """Parameters that take no gradient although the result depends on them."""
         return _names(self.entry["constants"])
