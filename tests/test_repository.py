@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.metadata
 import inspect
 import json
 import os
@@ -263,6 +264,16 @@ def test_import_is_cheap() -> None:
     assert HEAVY & {m.split(".")[0] for m in runs[0]["modules"]} == set()
     assert min(r["cpu"] for r in runs) <= 0.30
     assert min(r["rss"] for r in runs) <= 70 * 1024
+
+
+def test_hard_dependencies_are_few() -> None:
+    # safetensors is the standard format of weights: half a megabyte without dependencies.
+    try:
+        requirements = importlib.metadata.requires("lepton-dl") or []
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("lepton-dl is not installed")
+    required = [r for r in requirements if "extra ==" not in r]
+    assert {re.split(r"[^\w-]", r)[0] for r in required} == {"numpy", "safetensors"}
 
 
 def test_wheel_is_small(tmp_path: Path) -> None:
