@@ -45,7 +45,7 @@ Chunks chunks_of(int64_t begin, int64_t end, int64_t grain) {
 }
 
 // The sum of a large elementwise result, so that the loop is really cut.
-double use_all_threads() {
+[[maybe_unused]] double use_all_threads() {
   const Tensor x = add(ones({300000}, DType::kFloat64), ones({300000}, DType::kFloat64));
   double total = 0;
   for (int64_t i = 0; i < x.numel(); ++i) total += x.data<double>()[i];
