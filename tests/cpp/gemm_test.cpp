@@ -14,6 +14,7 @@
 #include "ops/gemm_blocked.h"
 #include "ops/kernel_part.h"
 #include "ops/matmul.h"
+#include "ops/packed_matrix.h"
 #include "ops/view.h"
 #include "support.h"
 
@@ -83,6 +84,47 @@ void run_random_products(std::mt19937& generator, int count) {
     set_num_threads(4);
     gemm_blocked(call);
     REQUIRE((c.empty() || std::memcmp(one.data(), c.data(), c.size() * sizeof(T)) == 0));
+  }
+}
+
+template <class T>
+void run_packed_products(std::mt19937& generator, int count) {
+  constexpr int64_t sizes[] = {0, 1, 2, 6, 7, 16, 17, 31, 64, 65, 100, 300};
+  const auto size = [&] { return sizes[generator() % std::size(sizes)]; };
+  for (int i = 0; i < count; ++i) {
+    const int64_t m = size(), n = size(), k = i % 10 == 0 ? 1100 + i : size();
+    const auto a = random_values<T>(generator, m * k), b = random_values<T>(generator, k * n);
+    const auto bias = random_values<T>(generator, n),
+               before = random_values<T>(generator, m * (n + 3));
+    auto c = before;
+    const bool ta = generator() % 2, tb = generator() % 2;
+    GemmCall<T> call = {
+        m,        n,    k, {a.data(), ta ? 1 : k, ta ? m : 1}, {b.data(), tb ? 1 : n, tb ? k : 1},
+        c.data(), n + 3};
+    call.bias = generator() % 2 ? bias.data() : nullptr;
+    call.accumulate = generator() % 2;
+    PackedCall<T> packed = {m, call.a, call.c, call.c_row, call.bias, call.accumulate};
+    INFO("m ", m, " n ", n, " k ", k, " transposed ", ta, tb, " on ", kernels().isa);
+    set_num_threads(4);
+    const PackedMatrix<T> matrix(k, n, call.b);
+    matrix.multiply(packed);
+    check_product(call, before, c);
+    const auto whole = c;
+    // In two ranges of columns, one row at a time, inside a loop: the same bits.
+    c = before;
+    const int64_t cut = n / 2 / matrix.column_step() * matrix.column_step();
+    parallel_for(0, 2 * m, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        PackedCall<T> row = packed;
+        row.m = 1;
+        row.a.data += r / 2 * call.a.row;
+        row.c += r / 2 * call.c_row;
+        row.begin = r % 2 ? cut : 0;
+        row.end = r % 2 ? n : cut;
+        matrix.multiply(row);
+      }
+    });
+    REQUIRE((c.empty() || std::memcmp(whole.data(), c.data(), c.size() * sizeof(T)) == 0));
   }
 }
 
@@ -166,6 +208,16 @@ TEST_CASE("gemm_blocked equals plain loops and does not depend on threads") {
     REQUIRE(use_isa(isa));
     run_random_products<float>(generator, 80);
     run_random_products<double>(generator, 80);
+  }
+}
+
+TEST_CASE("a packed matrix gives the same bits for any rows, columns and threads") {
+  const Machine machine;
+  std::mt19937 generator(5);
+  for (const std::string& isa : available_isas()) {
+    REQUIRE(use_isa(isa));
+    run_packed_products<float>(generator, 60);
+    run_packed_products<double>(generator, 60);
   }
 }
 
