@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -122,11 +122,8 @@ class ArrayDataset(Dataset):
         if self.transform is not None:
             return super().batch(indices)
         indices = check_indices("ArrayDataset", indices, len(self))
-        if is_range(indices):
-            start, stop = (int(indices[0]), int(indices[-1]) + 1) if indices.size else (0, 0)
-            return tuple(tensor[start:stop] for tensor in self.tensors)
-        rows = asarray(indices)
-        return tuple(take(tensor, rows, axis=0) for tensor in self.tensors)
+        size = max(len(indices), 1)
+        return next(gather(self, indices, range(0, size, size)))
 
 
 def _as_tensor(position: int, array: NDArray[Any] | Tensor) -> Tensor:
@@ -204,3 +201,26 @@ def fetch(dataset: Samples, indices: Indices) -> Any:
     if isinstance(dataset, Dataset):
         return dataset.batch(indices)
     return default_collate([dataset[int(i)] for i in indices])
+
+
+def gather(dataset: Samples, order: Indices, starts: range) -> Iterator[tuple[Tensor, ...]]:
+    """Yield, for each of `starts`, the batch at ``order[start : start + starts.step]``.
+
+    `dataset` is an `ArrayDataset` or a `Subset` of one, `order` holds valid indices. Batches whose
+    samples lie next to each other are views.
+    """
+    while isinstance(dataset, Subset):
+        order = dataset.indices[order]
+        dataset = dataset.dataset
+    assert isinstance(dataset, ArrayDataset)
+    tensors, size = dataset.tensors, starts.step
+    if is_range(order):
+        first = int(order[0]) if order.size else 0
+        for start in starts:
+            begin, end = first + start, first + min(start + size, len(order))
+            yield tuple([tensor[begin:end] for tensor in tensors])
+        return
+    rows = asarray(order)
+    for start in starts:
+        index = rows[start : start + size]
+        yield tuple([take(tensor, index, axis=0) for tensor in tensors])

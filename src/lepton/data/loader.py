@@ -11,7 +11,7 @@ import numpy as np
 from lepton._check import check_int
 from lepton.array import asarray
 from lepton.data.collate import map_arrays, to_numpy
-from lepton.data.dataset import ArrayDataset, Samples, Subset, fetch
+from lepton.data.dataset import ArrayDataset, Samples, Subset, fetch, gather
 from lepton.data.indices import Indices, check_seed, permutation
 from lepton.data.prefetch import Prefetcher
 
@@ -185,7 +185,9 @@ class DataLoader:
 
     def _hand_out(self, token: object, batches: Iterator[Any]) -> Iterator[Any]:
         """Count the batches as they leave; only the newest iteration moves the position."""
-        ahead = Prefetcher(batches, self.prefetch) if self._worth_a_thread() else None
+        # A gather takes some microseconds, a hand-over from thread to thread 100.
+        threaded = self.prefetch > 0 and not self._gathers()
+        ahead = Prefetcher(batches, self.prefetch) if threaded else None
         try:
             for batch in batches if ahead is None else ahead:
                 if self._running is token:
@@ -198,25 +200,25 @@ class DataLoader:
             if ahead is not None:
                 ahead.close()
 
-    def _worth_a_thread(self) -> bool:
-        """Tell whether making a batch costs more than handing it from thread to thread.
-
-        A gather from memory does not: it takes about 30 microseconds, the hand-over 100.
-        """
+    def _gathers(self) -> bool:
+        """Tell whether a batch is a mere gather from memory: no thread, no checks."""
         dataset: Samples = self.dataset
         while isinstance(dataset, Subset):
             dataset = dataset.dataset
         gathers = isinstance(dataset, ArrayDataset) and dataset.in_memory
-        cheap = gathers and self.transform is None and self.collate is None
-        return self.prefetch > 0 and not cheap
+        return gathers and self.transform is None and self.collate is None
 
     def _batches(self, seed: int, epoch: int, position: int) -> Iterator[Any]:
         """Make the batches of `epoch` from number `position` on."""
         samples = len(self.dataset)
         order = permutation(samples, seed, epoch) if self.shuffle else np.arange(samples)
-        for number in range(position, len(self)):
-            indices = order[number * self.batch_size : (number + 1) * self.batch_size]
-            yield self._batch(indices, seed, epoch, number)
+        starts = range(position * self.batch_size, len(self) * self.batch_size, self.batch_size)
+        if self._gathers():
+            yield from gather(self.dataset, order, starts)
+            return
+        for start in starts:
+            indices = order[start : start + self.batch_size]
+            yield self._batch(indices, seed, epoch, start // self.batch_size)
 
     def _batch(self, indices: Indices, seed: int, epoch: int, number: int) -> Any:
         if self.collate is None:
