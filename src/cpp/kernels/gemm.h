@@ -22,6 +22,7 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
   constexpr int n = kLanes<T>;
   static_assert(kRows * kVectors * n <= kMaxTileElements);
   const int64_t a_row = tile.a_row, b_row = tile.b_row, c_row = tile.c_row, length = tile.length;
+  const int64_t a_step = tile.a_step;
   const T* b = tile.b;
   T* c = tile.c;
   Vec<T> acc[kRows][kVectors], bv[kVectors];
@@ -48,7 +49,7 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
         for (int j = 0; j < kVectors; ++j) acc[i][j] += av * bv[j];
       }
 #pragma GCC unroll 8
-      for (int g = 0; g < kGroups; ++g) ++a[g];
+      for (int g = 0; g < kGroups; ++g) a[g] += a_step;
     }
   }
 #pragma GCC unroll 32

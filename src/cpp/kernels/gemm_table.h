@@ -6,8 +6,8 @@
 namespace lepton {
 
 /// One register tile of c = a b + bias. The sum runs over `segments` runs of `length` steps: step p
-/// of run q reads a[i * a_row + a_offsets[q] + p] and row q * length + p of b, which holds whole
-/// tile columns.
+/// of run q reads a[i * a_row + a_offsets[q] + p * a_step] and row q * length + p of b, which holds
+/// whole tile columns.
 template <class T>
 struct GemmTile {
   int64_t rows;  // 1 .. max_rows of the kernel
@@ -22,6 +22,7 @@ struct GemmTile {
   int64_t c_row;
   const T* bias;    // one value for each column of the tile, or null
   bool accumulate;  // adds to c instead of overwriting it
+  int64_t a_step = 1;
 };
 
 /// No tile of any instruction set has more elements.
