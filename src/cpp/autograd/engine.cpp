@@ -44,9 +44,9 @@ class Sweep {
       Node* node = queue_.top();
       queue_.pop();
       const auto it = pending_.find(node);
-      const Slot slot = std::move(it->second);
+      Slot slot = std::move(it->second);
       pending_.erase(it);
-      visit(*node, slot.gradient);
+      visit(*node, std::move(slot.gradient));
     }
   }
 
@@ -54,25 +54,24 @@ class Sweep {
   struct Slot {
     Ref<Node> node;
     Tensor gradient;
-    bool owned = false;  // the sum was made here, so adding in place disturbs nobody
   };
   struct Earlier {
     bool operator()(const Node* a, const Node* b) const { return a->sequence < b->sequence; }
   };
 
-  void visit(Node& node, const Tensor& dy) {
+  // Lets go of dy before it hands the results on: one that took dy's memory is then held once, and
+  // may be kept or added to without a copy.
+  void visit(Node& node, Tensor dy) {
     check<StateError>(!node.freed, "backward: what ", node.op,
                       " saved was freed by an earlier backward; pass retain_graph=True there");
-    if (node.joint) {
-      Gradients dx(node.needed);
-      node.joint(dy, dx);
-      for (size_t i = 0; i < node.needed.size(); ++i)
-        if (node.needed[i] && dx[i].defined()) send(node.leaves[i], node.nodes[i].get(), dx[i]);
-    } else {
-      for (size_t i = 0; i < node.vjps.size(); ++i)
-        if (node.needed[i] && node.vjps[i])
-          send(node.leaves[i], node.nodes[i].get(), node.vjps[i](dy));
-    }
+    Gradients dx(node.needed);
+    if (node.joint) node.joint(dy, dx);
+    for (size_t i = 0; i < node.vjps.size(); ++i)
+      if (node.needed[i] && node.vjps[i]) dx[i] = node.vjps[i](dy);
+    dy = Tensor();
+    for (size_t i = 0; i < node.needed.size(); ++i)
+      if (node.needed[i] && dx[i].defined())
+        send(node.leaves[i], node.nodes[i].get(), std::move(dx[i]));
     if (!retain_) node.release();
   }
 
@@ -83,11 +82,9 @@ class Sweep {
       slot.node = Ref<Node>(node);
       slot.gradient = std::move(dx);
       queue_.push(node);
-    } else if (slot.owned) {
-      add_into(slot.gradient, dx);
     } else {
-      slot.gradient = clone(slot.gradient);
-      slot.owned = true;
+      if (!slot.gradient.is_unshared() || !slot.gradient.is_dense())
+        slot.gradient = clone(slot.gradient);
       add_into(slot.gradient, dx);
     }
   }
@@ -100,8 +97,7 @@ class Sweep {
       return;
     }
     // Kept without a copy when nobody else holds the memory and it lies as the leaf does.
-    const bool keep = dx.ref()->references() == 1 && dx.impl()->storage->references() == 1 &&
-                      dx.strides() == leaf.strides() && !dx.requires_grad();
+    const bool keep = dx.is_unshared() && dx.strides() == leaf.strides() && !dx.requires_grad();
     if (!keep) {
       Tensor copy = empty_like(leaf);
       copy_into(copy, dx);

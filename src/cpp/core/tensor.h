@@ -68,6 +68,11 @@ class Tensor {
   /// Some order of its axes covers its memory without gaps or overlaps.
   bool is_dense() const;
 
+  /// Nobody else holds this tensor or its memory: its owner may overwrite it.
+  bool is_unshared() const {
+    return impl_->references() == 1 && impl_->storage->references() == 1 && storage().writable();
+  }
+
   /// Another view of the same memory, without history.
   Tensor view(Shape shape, Strides strides, int64_t offset) const;
   /// The same memory without history.

@@ -32,4 +32,11 @@ inline Tensor laid_out_as(const Tensor& x, const Tensor& like) {
   return laid_out(x, like.strides());
 }
 
+/// Memory for an elementwise result of the gradient dy, in the dense layout of `like`: dy's own
+/// where it lies so and nobody else will read it.
+inline Tensor gradient_memory(const Tensor& dy, const Tensor& like) {
+  const bool reuse = dy.is_unshared() && has_layout(dy, like.strides());
+  return reuse ? dy : empty_like(like);
+}
+
 }  // namespace lepton
