@@ -1,0 +1,86 @@
+"""Whole training steps with Adam: forward, loss, backward, optimiser."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from bench.case import Case, Work, flops
+from bench.models import NETWORKS, Network
+
+TITLE = "Training steps"
+NOTES = """\
+Both frameworks run the same text (`bench/models.py`) with the same first weights; the first losses
+are compared (dropout off), then the step is timed in training mode. Keras runs its own layers."""
+TARGETS = {
+    "MLP 30-64-64-2": {"torch": 2.0, "torch-default": 2.0},
+    "MLP 784-512-256-10": {"torch": 1.7, "torch-default": 1.8},
+    "LeNet": {"torch": 2.0, "torch-default": 3.0},
+    "ResNet-18 CIFAR": {"torch": 1.4, "torch-default": 1.6},
+    "LSTM classifier": {"torch": 1.3, "torch-default": 2.2},
+    "transformer encoder": {"torch": 2.2, "torch-default": 2.4},
+}
+
+
+def trained(network: Network, batch: int, fw: Any, compiled: bool = False) -> Callable[[], Any]:
+    """A function that makes one step and returns the loss before it."""
+    model = fw.module(network.make(fw.nn))
+    model.train(not network.dropout)
+    optimizer = fw.optimizer("Adam", model.parameters(), lr=1e-3)
+    images, labels = network.data(batch)
+    x = fw.image(images) if network.image else fw.tensor(images)
+    y = fw.tensor(labels)
+    forward = fw.lib.compile(model) if compiled else model
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = fw.F.cross_entropy(forward(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step.model = model  # type: ignore[attr-defined]
+    return step
+
+
+def framework(network: Network, batch: int, compiled: bool = False) -> Callable[[Any], Work]:
+    def build(fw: Any) -> Work:
+        step = trained(network, batch, fw, compiled)
+
+        def outputs() -> list[Any]:
+            losses = [fw.numpy(step()) for _ in range(3)]
+            step.model.train()  # type: ignore[attr-defined]
+            return losses
+
+        return Work(step, outputs)
+
+    return build
+
+
+def keras(network: Network, batch: int) -> Callable[[Any], Work]:
+    def build(side: Any) -> Work:
+        from bench import keras_models
+
+        return Work(keras_models.step(side.lib, network, batch))
+
+    return build
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    for network in NETWORKS:
+        batch = 4 if quick else network.batch
+        sides: dict[str, Any] = {"framework": framework(network, batch)}
+        if not quick:
+            sides["torch-compile"] = framework(network, batch, compiled=True)
+            sides["keras"] = keras(network, batch)
+        yield Case(
+            f"{network.name}, batch {network.batch}",
+            sides,
+            targets=TARGETS[network.name],
+            # Without the gradient of the data.
+            ceiling=flops(batch * (3 * network.operations - network.first)),
+            # Adam's first steps move each weight by lr in the direction of its gradient's sign,
+            # whichever rounding gave that sign; losses then agree to about lr.
+            tolerance=1e-3,
+        )

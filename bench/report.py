@@ -1,0 +1,252 @@
+"""What the bench writes: a line per case while it runs, and the tables of RESULTS.md."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from bench import case as cases
+
+Row = dict[str, Any]
+PEERS = {
+    "torch": "torch",
+    "torch-default": "default",
+    "torch-compile": "compile",
+    "numpy": "NumPy",
+    "onnxruntime": "ORT",
+    "keras-tensorflow": "Keras TF",
+    "keras-jax": "Keras JAX",
+}
+
+
+def machine() -> dict[str, Any]:
+    """The CPU, the day and the system."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        fields = dict(
+            [part.strip() for part in line.split(":", 1)]
+            for line in info.read_text().splitlines()
+            if ":" in line
+        )
+        name = fields.get("model name", name)
+        name += f" (family {fields.get('cpu family')}, model {fields.get('model')})"
+    return {
+        "cpu": name,
+        "cores": len(os.sched_getaffinity(0)),
+        "date": datetime.date.today().isoformat(),
+        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+    }
+
+
+def value(number: float, unit: str) -> str:
+    """A measured value with its unit, three digits."""
+    if unit != "s":
+        return f"{number:.3g} {unit}"
+    for scale, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if number >= scale:
+            return f"{number / scale:.3g} {name}"
+    return f"{number * 1e9:.3g} ns"
+
+
+def best_ratio(ratios: dict[str, float]) -> float | None:
+    """The ratio to the faster of PyTorch's best and NumPy."""
+    return min((ratios[s] for s in ("torch", "numpy") if s in ratios), default=None)
+
+
+def reached(row: Row, side: str, target: str) -> float | None:
+    """What a row reached of one of its targets."""
+    entry = row["sides"].get(side)
+    if entry is None:
+        return None
+    if target == "at most":
+        return float(entry["value"])
+    if target == "ceiling":
+        return entry.get("ceiling")
+    ratios = entry.get("ratios", {})
+    return best_ratio(ratios) if target == "best" else ratios.get(target)
+
+
+def met(target: str, wanted: float, got: float) -> bool:
+    """Whether a figure, rounded as it is printed, reaches its target."""
+    got = round(got, 2)
+    return got <= wanted if target == "at most" else got >= wanted
+
+
+def verdicts(row: Row, side: str = "lepton") -> dict[str, bool]:
+    """Whether each target of a judged row is met, as far as it was measured."""
+    result = {}
+    for target, wanted in row["targets"].items():
+        got = reached(row, side, target)
+        if got is not None and row["judged"]:
+            result[target] = met(target, wanted, got)
+    return result
+
+
+def target_text(row: Row) -> str:
+    words = []
+    for target, wanted in row["targets"].items():
+        if target == "ceiling":
+            words.append(f"{wanted:.0%}")
+        elif target == "at most":
+            words.append(f"<= {wanted:g}")
+        else:
+            words.append(f"{PEERS.get(target, target)} {wanted:g}x")
+    return ", ".join(words)
+
+
+def verdict_text(row: Row, side: str = "lepton") -> str:
+    found = verdicts(row, side)
+    if not found:
+        return ""
+    missed = [PEERS.get(t, t) for t, good in found.items() if not good]
+    return "no: " + ", ".join(missed) if missed else "yes"
+
+
+def percent(entry: Row) -> str:
+    return f"{entry['ceiling']:.0%}" if "ceiling" in entry else ""
+
+
+def line(row: Row) -> str:
+    """One line for the terminal."""
+    start = f"{row['threads']}t {row['question']:10} {row['case']:44}"
+    words = []
+    for side, entry in row["sides"].items():
+        if side.startswith("lepton"):
+            words.append(f"{value(entry['value'], row['unit']):>8} {percent(entry):>5}")
+            words += [f"{PEERS[p]} {r:.2f}" for p, r in entry.get("ratios", {}).items()]
+    words.append(f"[{target_text(row)}] {verdict_text(row)}" if row["targets"] else "")
+    words += [f"({side}: {note.splitlines()[-1][:90]})" for side, note in row["notes"].items()]
+    return start + "  ".join(w for w in words if w)
+
+
+def grid(head: list[str], body: list[list[str]]) -> str:
+    """A Markdown table whose columns are aligned in the source, too; empty columns are left out."""
+    kept = [i for i in range(len(head)) if i == 0 or any(line[i] for line in body)]
+    head = [head[i] for i in kept]
+    body = [[line[i] for i in kept] for line in body]
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+
+    def text(line: list[str]) -> str:
+        cells = [
+            line[0].ljust(widths[0]),
+            *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)),
+        ]
+        return "| " + " | ".join(cells) + " |"
+
+    rule = "| " + " | ".join(["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]) + " |"
+    return "\n".join([text(head), rule, *map(text, body)])
+
+
+def table(rows: list[Row]) -> str:
+    """The rows of one question, one instruction set and one number of threads."""
+    peers = [
+        p for p in PEERS if any(p in e.get("ratios", {}) for r in rows for e in r["sides"].values())
+    ]
+    head = ["case", "Lepton", "spread", "of ceiling", *(PEERS[p] for p in peers), "target", "met"]
+    body = []
+    for row in rows:
+        for side in [s for s in row["sides"] if s.startswith("lepton")] or ["lepton"]:
+            entry = row["sides"].get(side)
+            isa = side.partition("@")[2]
+            name = row["case"] + (f" ({isa})" if isa else "")
+            if entry is None:
+                note = row["notes"].get(side, "not measured").split(":")[0]
+                body.append([name, note, "", "", *([""] * len(peers)), target_text(row), ""])
+                continue
+            ratios = entry.get("ratios", {})
+            body.append([
+                name,
+                value(entry["value"], row["unit"]),
+                f"{entry['spread']:.0%}",
+                percent(entry),
+                *(f"{ratios[p]:.2f}" if p in ratios else "" for p in peers),
+                target_text(row) if row["judged"] else "",
+                verdict_text(row, side),
+            ])  # fmt: skip
+    return grid(head, body)
+
+
+def summary(document: dict[str, Any]) -> str:
+    """How many judged rows of each question reach their targets."""
+    body = []
+    for question in dict.fromkeys(r["question"] for r in document["rows"]):
+        found = [(r, verdicts(r)) for r in document["rows"] if r["question"] == question]
+        judged = [(r, v) for r, v in found if v]
+        if judged:
+            short = [r["case"] for r, v in judged if not all(v.values())]
+            text = "; ".join(short[:4]) + (f"; {len(short) - 4} more" if len(short) > 4 else "")
+            reached_all = len(judged) - len(short)
+            body.append([cases.module(question).TITLE, f"{reached_all} of {len(judged)}", text])
+    return grid(["question", "rows at target", "short of it"], body)
+
+
+def tops(document: dict[str, Any]) -> str:
+    """The ceilings as they were measured beside the cases: least, median, most."""
+    found: dict[tuple[str, int, str], list[float]] = {}
+    for row in document["rows"]:
+        for side, entry in row["sides"].items():
+            if "top" in entry:
+                key = (entry["ceiling_kind"], row["threads"], side)
+                found.setdefault(key, []).append(entry["top"] / 1e9)
+    body = []
+    for (kind, threads, side), rates in sorted(found.items()):
+        rates.sort()
+        name = f"{kind} {side.partition('@')[2]}".strip()
+        figures = (rates[0], rates[len(rates) // 2], rates[-1])
+        unit = "GFLOP/s" if kind == "fma" else "GB/s"
+        body.append([name, str(threads), unit, *(f"{f:.1f}" for f in figures)])
+    return grid(["ceiling", "threads", "unit", "least", "median", "most"], body)
+
+
+READING = """\
+Ratios are peer's time / Lepton's time: above 1 Lepton is faster. "torch" is PyTorch at its best
+(channels-last, fused optimiser, malloc told to keep its memory), "default" PyTorch as it is
+installed, "compile" `torch.compile` of the former. Each side has a process of its own; sides take
+turns, one works while the others sleep; times are medians, a ratio is the median over the rounds,
+"spread" the distance between the quartiles over the median. Outputs are compared before anything is
+timed. Time includes what users wait for: allocation and changes of layout. "of ceiling" is against
+what this machine reached in the same minutes: multiply-adds out of registers, or the bytes per
+second of a loop that does nothing else, over arrays of 64 MB (smaller ones may stay in a cache and
+pass 100 %). Targets are judged on 2 threads unless the case says 1. Written by `python -m bench`;
+do not edit.
+"""
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """The whole of RESULTS.md."""
+    versions = ", ".join(f"{n} {v}" for n, v in document["versions"].items())
+    parts = [
+        "# Lepton measured",
+        f"{document['cpu']}, {document['cores']} cores. {document['date']}. {document['system']}.\n"
+        f"{versions}. The run took {document['seconds'] / 60:.0f} minutes.",
+        READING.rstrip(),
+        summary(document),
+        tops(document),
+    ]
+    if document["missing"]:
+        lacking = "; ".join(f"{side}: {why}" for side, why in document["missing"].items())
+        parts.append(f"Not measured: {lacking}.")
+    for question in dict.fromkeys(r["question"] for r in document["rows"]):
+        parts.append(f"## {cases.module(question).TITLE}")
+        if notes := getattr(cases.module(question), "NOTES", ""):
+            parts.append(notes.strip())
+        for threads in document["threads"]:
+            rows = [
+                r for r in document["rows"] if (r["question"], r["threads"]) == (question, threads)
+            ]
+            if rows:
+                parts += [f"{threads} thread{'s' * (threads > 1)}:", table(rows)]
+    wrong = [
+        f"- {row['case']}, {row['threads']} threads, {side}: {' '.join(note.split())[:300]}"
+        for row in document["rows"]
+        for side, note in row["notes"].items()
+        if not note.startswith("not installed")
+    ]
+    if wrong:
+        parts += ["## What was not measured, and why", "\n".join(wrong)]
+    return "\n\n".join(p for p in parts if p) + "\n"
