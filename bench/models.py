@@ -39,7 +39,7 @@ class Network:
 def mlp(*sizes: int) -> Callable[[Any], Any]:
     def make(nn: Any) -> Any:
         layers: list[Any] = []
-        for before, after in itertools.pairwise(sizes):
+        for before, after in itertools.pairwise(sizes[:-1]):
             layers += [nn.Linear(before, after), nn.ReLU()]
         return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 

@@ -53,7 +53,8 @@ class Process:
             self.process.stdin.flush()
             kind, value = pickle.load(self.process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
-            self.close()
+            self.process.kill()
+            self.process.wait()
             self.errors.seek(0)
             tail = self.errors.read()[-600:].decode(errors="replace")
             raise Failed(f"the process ended ({self.process.returncode}): {tail}") from None
@@ -94,3 +95,4 @@ class Process:
             self.process.wait()
         if self.process.stdout:
             self.process.stdout.close()
+        self.errors.close()

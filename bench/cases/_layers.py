@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from bench.case import Work
+from bench.case import Work, normal
 
 # Makes what does not change from the framework (and its leaves), returns the function to time.
 Make = Callable[[Any], tuple[Callable[[Any], Any], list[Any]]]
 
 
 def layer(
-    make: Make, array: np.ndarray, backward: bool, image: bool = False
+    make: Make, shape: tuple[int, ...], backward: bool, image: bool = False
 ) -> Callable[[Any], Work]:
-    """y = function(x); with `backward`, and a gradient of ones times a slope, both passes."""
+    """y = function(x), or both passes with a random gradient of y."""
 
     def build(fw: Any) -> Work:
         function, leaves = make(fw)
+        array = normal(*shape)
         x = fw.image(array, backward) if image else fw.tensor(array, backward)
         if not backward:
 

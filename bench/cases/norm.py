@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.case import Case, normal, sum_tolerance
+from bench.case import Case, sum_tolerance
 from bench.cases._layers import Make, layer
 
 TITLE = "Normalisation"
@@ -41,11 +41,10 @@ def cases(quick: bool) -> Iterator[Case]:
         if quick:
             shape = smaller(shape)
             name = name.partition(" (")[0] + f" ({','.join(map(str, shape))})"
-        array = normal(*shape) * 1.5 + 0.5
         for backward in (False, True):
             yield Case(
                 f"{name} forward{' + backward' * backward}",
-                {"framework": layer(maker(kind, arguments), array, backward, image)},
+                {"framework": layer(maker(kind, arguments), shape, backward, image)},
                 targets={"torch": 2.0},
                 # The gradients of weight and bias add over all that is not a channel.
                 tolerance=sum_tolerance(float(np.prod(shape)) / shape[1 if image else -1]),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bench.case import EPS, Case, normal
+from bench.case import EPS, Case
 from bench.cases._layers import Make, layer
 
 TITLE = "Pooling"
@@ -37,7 +37,7 @@ def cases(quick: bool) -> Iterator[Case]:
                 tolerance = (shape[2] * shape[3] if "global" in label else 9) * EPS
                 yield Case(
                     f"{label} ({text}) forward{' + backward' * backward}",
-                    {"framework": layer(maker(*pool), normal(*shape), backward, image=True)},
+                    {"framework": layer(maker(*pool), shape, backward, image=True)},
                     targets={"torch": 2.0},
                     tolerance=tolerance,
                 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.case import Case, normal, sum_tolerance
+from bench.case import Case, sum_tolerance
 from bench.cases._layers import Make, layer
 
 TITLE = "Softmax and cross-entropy"
@@ -34,11 +34,7 @@ def cases(quick: bool) -> Iterator[Case]:
             for backward in (False, True):
                 yield Case(
                     f"{name} ({rows},{classes}) forward{' + backward' * backward}",
-                    {
-                        "framework": layer(
-                            maker(name, rows, classes), normal(rows, classes), backward
-                        )
-                    },
+                    {"framework": layer(maker(name, rows, classes), (rows, classes), backward)},
                     targets={"torch": 2.0},
                     # A mean over rows of sums over classes, and an exponential.
                     tolerance=sum_tolerance(rows if name == "cross-entropy" else classes),
