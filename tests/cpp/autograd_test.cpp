@@ -1,6 +1,5 @@
 // The tape: sums of gradients, saved tensors, writing in place, releasing, long chains.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <thread>

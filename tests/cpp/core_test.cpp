@@ -1,6 +1,5 @@
 // Tensors and their views, shapes, dtypes, storage and the caching allocator, errors.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cstdint>

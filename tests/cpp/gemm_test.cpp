@@ -1,6 +1,5 @@
 // Matrix products against plain loops in double: tiles, packing, stacks, gradients, threads.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <doctest/doctest.h>
 
 #include <cmath>

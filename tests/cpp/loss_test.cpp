@@ -1,6 +1,5 @@
 // Losses against plain loops in double: targets, weights, smoothing, reductions, layouts, errors.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "ops/loss.h"
 
 #include "gradients.h"

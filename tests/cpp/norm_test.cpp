@@ -1,6 +1,5 @@
 // Batch and layer normalisation against plain loops in double, in every layout.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "ops/norm.h"
 
 #include "gradients.h"

@@ -1,6 +1,5 @@
 // Optimiser steps and gradient clipping against plain loops in double.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "ops/optimizer.h"
 
 #include "core/random.h"

@@ -1,6 +1,5 @@
 // Loops on several threads: every index once, errors, nesting, chunks, modes, forks.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "core/parallel.h"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,5 @@
 // Pooling against plain loops in double: windows, borders, dilation, layouts, adaptive parts.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "ops/pool.h"
 
 #include "gradients.h"

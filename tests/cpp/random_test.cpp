@@ -1,6 +1,5 @@
 // Random numbers: Philox against its published vectors, cuts anywhere, distributions, the state.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "core/random.h"
 
 #include <doctest/doctest.h>

@@ -1,6 +1,5 @@
 // Softmax and its logarithm against plain loops in double, along every axis of several layouts.
 // SPDX-License-Identifier: Apache-2.0
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include "ops/softmax.h"
 
 #include <limits>
