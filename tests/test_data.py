@@ -124,6 +124,7 @@ def test_collate_stacks_what_fits_and_says_what_does_not():
     with pytest.raises(ValueError, match="at least one sample"):
         default_collate([])
 
+
 # ------------------------------------------------------------------ named data sets
 
 

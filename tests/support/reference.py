@@ -140,6 +140,40 @@ def convolve(
     return y.reshape(*y.shape[:-4], -1, *y.shape[-2:])
 
 
+def convolve_transposed(
+    x: Array,
+    weight: Array,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Array:
+    """Every pixel of [..., in, h, w] times weight [in, out / groups, rows, columns], added up."""
+    if x.shape[-3] != len(weight):
+        raise ValueError("the channels do not fit")
+    steps, reach = pair(stride), pair(dilation)
+    per_group = x.reshape(*x.shape[:-3], groups, -1, *x.shape[-2:])
+    filters = weight.reshape(groups, -1, *weight.shape[1:])
+    terms = np.einsum("...gchw,gcoij->...gohwij", per_group, filters)
+    terms = terms.reshape(*terms.shape[:-6], -1, *terms.shape[-4:])
+    h, w, rows, columns = terms.shape[-4:]
+    size = [
+        (n - 1) * step + d * (k - 1) + 1 + extra
+        for n, step, d, k, extra in zip(
+            (h, w), steps, reach, (rows, columns), pair(output_padding), strict=True
+        )
+    ]
+    y = np.zeros((*terms.shape[:-4], *size), terms.dtype)
+    for i in range(rows):
+        for j in range(columns):
+            top, left = i * reach[0], j * reach[1]
+            bottom, right = top + (h - 1) * steps[0] + 1, left + (w - 1) * steps[1] + 1
+            y[..., top : bottom : steps[0], left : right : steps[1]] += terms[..., i, j]
+    cut = [slice(p, n - p) for p, n in zip(pair(padding), size, strict=True)]
+    return y[..., cut[0], cut[1]]
+
+
 def class_loss(
     log_probabilities: Array,
     target: Array,
@@ -172,7 +206,7 @@ FORMULA_SCOPE = {
     **{
         f.__name__: f for f in (one_hot, log_softmax, softmax, reduce, pair, windows, adaptive_pool)
     },
-    **{f.__name__: f for f in (convolve, class_loss)},
+    **{f.__name__: f for f in (convolve, convolve_transposed, class_loss)},
     "anything": Anything,
     "erf": lambda x: erf(np.asarray(x, np.float64)),
     "range": range,

@@ -3,48 +3,21 @@
 #include "ops/conv.h"
 
 #include "autograd/node.h"
-#include "ops/conv_passes.h"
+#include "ops/conv_arguments.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
 
 namespace lepton {
 namespace {
 
-// Beyond any image; keeps sums of these numbers far from overflow.
-constexpr int64_t kLargest = int64_t{1} << 31;
-
-void check_pair(const char* what, Pair p, int64_t least) {
-  check<ValueError>(
-      p.first >= least && p.second >= least && p.first < kLargest && p.second < kLargest,
-      "conv2d: ", what, " expects numbers from ", least, " to ", kLargest - 1, ", got (", p.first,
-      ", ", p.second, ")");
-}
-
 void check_tensors(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                    int64_t groups) {
-  check<ValueError>(
-      input.ndim() == 4 && weight.ndim() == 4,
-      "conv2d: expects input [n, in, h, w] and weight [out, in / groups, h, w] (input: ",
-      input.shape(), ", weight: ", weight.shape(), ")");
-  check<TypeError>(is_floating(input.dtype()) && input.dtype() == weight.dtype() &&
-                       (!bias || bias->dtype() == weight.dtype()),
-                   "conv2d: expects one floating dtype (input: ", input.dtype(),
-                   ", weight: ", weight.dtype(), ", bias: ", bias ? name(bias->dtype()) : "none",
-                   ")");
-  check<ValueError>(groups >= 1 && weight.length(0) % groups == 0 && input.length(1) % groups == 0,
-                    "conv2d: groups = ", groups,
-                    " does not divide the channels (input: ", input.shape(),
-                    ", weight: ", weight.shape(), ")");
+  check_conv_tensors("conv2d", "out, in / groups", input, weight, bias, groups);
   check<ValueError>(weight.length(1) == input.length(1) / groups, "conv2d: weight expects ",
                     weight.length(1) * groups, " input channels, got ", input.length(1),
                     " (input: ", input.shape(), ", weight: ", weight.shape(), ", groups: ", groups,
                     ")");
-  check<ValueError>(weight.length(2) > 0 && weight.length(3) > 0 && weight.length(2) < kLargest &&
-                        weight.length(3) < kLargest,
-                    "conv2d: the kernel is empty (weight: ", weight.shape(), ")");
-  check<ValueError>(!bias || (bias->ndim() == 1 && bias->length(0) == weight.length(0)),
-                    "conv2d: bias expects [", weight.length(0), "], got ",
-                    bias ? bias->shape() : Shape());
+  check_conv_bias("conv2d", bias, weight.length(0));
 }
 
 // Zeros before and after one axis.
@@ -71,9 +44,9 @@ int64_t output_length(const Tensor& input, const Tensor& weight, int axis, Sides
 
 ConvShape conv_shape(const Tensor& input, const Tensor& weight, Pair stride, const Padding& padding,
                      Pair dilation, int64_t groups) {
-  check_pair("stride", stride, 1);
-  check_pair("dilation", dilation, 1);
-  check_pair("padding", padding.amount, 0);
+  check_conv_pair("conv2d", "stride", stride, 1);
+  check_conv_pair("conv2d", "dilation", dilation, 1);
+  check_conv_pair("conv2d", "padding", padding.amount, 0);
   check<ValueError>(padding.mode.empty() || padding.mode == "valid" || padding.mode == "same",
                     "conv2d: padding expects numbers, 'same' or 'valid', got '", padding.mode, "'");
   check<ValueError>(padding.mode != "same" || (stride.first == 1 && stride.second == 1),
@@ -102,20 +75,6 @@ ConvShape conv_shape(const Tensor& input, const Tensor& weight, Pair stride, con
   return s;
 }
 
-// An axis of length 1 may carry any stride; the passes look for those of channels-last memory.
-ConvStrides conv_strides(const Tensor& x) {
-  ConvStrides s = {x.strides()[0], x.strides()[1], x.strides()[2], x.strides()[3]};
-  if (x.length(1) == 1) s.channel = 1;
-  if (x.length(3) == 1) s.pixel = x.length(1) * s.channel;
-  if (x.length(2) == 1) s.line = x.length(3) * s.pixel;
-  if (x.length(0) == 1) s.image = x.length(2) * s.line;
-  return s;
-}
-
-Tensor with_neighbour_channels(const Tensor& x) {
-  return conv_strides(x).channel == 1 ? x : channels_last(x);
-}
-
 void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input,
                      const Tensor& weight) {
   tape.joint([shape, input = tape.needs(1) ? tape.save(input) : Saved(),
@@ -129,14 +88,7 @@ void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input
                               conv_strides(dx[0]));
       });
     }
-    if (dx.needs(1)) {
-      const Tensor x = with_neighbour_channels(*input), y = with_neighbour_channels(dy);
-      dx[1] = empty(of, dy.dtype());
-      dispatch_floating("conv2d", dy.dtype(), [&]<class T>() {
-        conv_backward_weight<T>(shape, x.data<T>(), conv_strides(x), y.data<T>(), conv_strides(y),
-                                dx[1].data<T>());
-      });
-    }
+    if (dx.needs(1)) dx[1] = conv_weight_gradient("conv2d", shape, *input, dy, of);
     if (dx.needs(2)) dx[2] = sum(dy, Dims{0, 2, 3});
   });
 }

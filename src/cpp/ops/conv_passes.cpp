@@ -72,7 +72,7 @@ std::vector<ConvTap> phase_taps(int64_t phase, int64_t kernel, int64_t stride, i
 
 template <class T>
 void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_strides,
-                        const T* weight, T* dx, const ConvStrides& dx_strides) {
+                        const T* weight, T* dx, const ConvStrides& dx_strides, const T* bias) {
   if (is_matrix_product(s) && is_dense(s, dy_strides, s.out_channels) &&
       is_dense(s, dx_strides, s.in_channels))
     return gemm_blocked<T>({s.images * s.in_h * s.in_w,
@@ -81,7 +81,8 @@ void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_s
                             {dy, dy_strides.pixel, 1},
                             {weight, s.in_channels, 1},
                             dx,
-                            dx_strides.pixel});
+                            dx_strides.pixel,
+                            bias});
   // Inputs a stride apart see the same taps: each such phase is a convolution of dy with stride 1.
   for (int64_t ph = 0; ph < std::min(s.stride_h, s.in_h); ++ph)
     for (int64_t pw = 0; pw < std::min(s.stride_w, s.in_w); ++pw) {
@@ -102,6 +103,7 @@ void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_s
       pass.weight_in = s.in_channels * pass.weight_plane;
       pass.weight_group = s.out_channels * pass.weight_in;
       pass.weight_h = s.kernel_w, pass.weight_w = 1;
+      pass.bias = bias;
       pass.y = dx + ph * dx_strides.line + pw * dx_strides.pixel;
       pass.y_strides = {dx_strides.image, 1, s.stride_h * dx_strides.line,
                         s.stride_w * dx_strides.pixel};
@@ -113,7 +115,7 @@ void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_s
   template void conv_forward(const ConvShape&, const T*, const ConvStrides&, const T*, const T*, \
                              T*, const ConvStrides&);                                            \
   template void conv_backward_data(const ConvShape&, const T*, const ConvStrides&, const T*, T*, \
-                                   const ConvStrides&);
+                                   const ConvStrides&, const T*);
 LEPTON_INSTANTIATE(float)
 LEPTON_INSTANTIATE(double)
 #undef LEPTON_INSTANTIATE

@@ -21,10 +21,11 @@ template <class T>
 void conv_forward(const ConvShape& shape, const T* x, const ConvStrides& x_strides, const T* weight,
                   const T* bias, T* y, const ConvStrides& y_strides);
 
-/// dx from dy; dx's channels are neighbours.
+/// dx from dy, plus the bias of a transposed convolution; dx's channels are neighbours.
 template <class T>
 void conv_backward_data(const ConvShape& shape, const T* dy, const ConvStrides& dy_strides,
-                        const T* weight, T* dx, const ConvStrides& dx_strides);
+                        const T* weight, T* dx, const ConvStrides& dx_strides,
+                        const T* bias = nullptr);
 
 /// dw, contiguous [out, in, h, w], from x and dy; the channels of both are neighbours.
 template <class T>

@@ -9,10 +9,10 @@ from lepton._core import Tensor
 # fmt: off
 __all__ = [
     "elu", "leaky_relu", "logsigmoid", "relu", "sigmoid", "silu", "softplus", "linear", "conv2d",
-    "gelu", "softmax", "log_softmax", "batch_norm", "layer_norm", "max_pool2d", "avg_pool2d",
-    "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding", "cross_entropy",
-    "nll_loss", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "huber_loss",
-    "smooth_l1_loss",
+    "conv_transpose2d", "gelu", "softmax", "log_softmax", "batch_norm", "layer_norm", "max_pool2d",
+    "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding",
+    "cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
+    "huber_loss", "smooth_l1_loss",
 ]
 # fmt: on
 
@@ -34,6 +34,16 @@ def conv2d(
     padding: builtins.int | tuple[builtins.int, builtins.int] | str = ...,
     dilation: builtins.int | tuple[builtins.int, builtins.int] = ...,
     groups: builtins.int = ...,
+) -> Tensor: ...
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = ...,
+    stride: builtins.int | tuple[builtins.int, builtins.int] = ...,
+    padding: builtins.int | tuple[builtins.int, builtins.int] = ...,
+    output_padding: builtins.int | tuple[builtins.int, builtins.int] = ...,
+    groups: builtins.int = ...,
+    dilation: builtins.int | tuple[builtins.int, builtins.int] = ...,
 ) -> Tensor: ...
 def gelu(input: Tensor, approximate: str = ...) -> Tensor: ...
 def softmax(input: Tensor, dim: builtins.int) -> Tensor: ...
