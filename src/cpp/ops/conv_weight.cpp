@@ -216,7 +216,7 @@ void conv_backward_weight(const ConvShape& s, const T* x, const ConvStrides& x_s
                           const ConvStrides& dy_strides, T* dw) {
   const int64_t elements = s.groups * s.out_channels * s.in_channels * s.kernel_h * s.kernel_w;
   if (elements == 0) return;
-  if (s.images == 0) {
+  if (s.images * s.out_h * s.out_w == 0) {
     std::memset(dw, 0, elements * sizeof(T));
     return;
   }

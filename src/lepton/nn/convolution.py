@@ -185,7 +185,7 @@ class ConvTranspose2d(_Convolution):
     >>> layer = nn.ConvTranspose2d(8, 3, kernel_size=3, stride=2, padding=1)
     >>> layer(lepton.randn(2, 8, 4, 4)).shape
     (2, 3, 7, 7)
-    >>> layer(lepton.randn(2, 8, 4, 4), output_size=(8, 8)).shape
+    >>> layer(lepton.randn(2, 8, 4, 4), (8, 8)).shape
     (2, 3, 8, 8)
     """
 
