@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/storage.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -104,6 +105,7 @@ class Allocator {
     std::lock_guard lock(mutex_);
     return {in_use_, cached_, peak_, limit_};
   }
+  std::mutex& mutex() { return mutex_; }
 
  private:
   static size_t class_size(int c) {
@@ -124,6 +126,10 @@ class Allocator {
 // Never destroyed: tensors held by other static objects may outlive any order of destruction.
 Allocator& allocator() {
   static Allocator& instance = *new Allocator;
+  // A child of fork must not find it locked by a thread that it does not have.
+  [[maybe_unused]] static const int registered =
+      pthread_atfork([] { instance.mutex().lock(); }, [] { instance.mutex().unlock(); },
+                     [] { instance.mutex().unlock(); });
   return instance;
 }
 
