@@ -11,6 +11,7 @@
 #include "kernels/random_table.h"
 #include "kernels/reduce_table.h"
 #include "kernels/softmax_table.h"
+#include "kernels/winograd_table.h"
 
 /// X(family, type): every family exports lepton::<isa>::<family>_table of that type, and nothing
 /// else.
@@ -24,7 +25,8 @@
   X(pool, PoolTable)               \
   X(random, RandomTable)           \
   X(reduce, ReduceTable)           \
-  X(softmax, SoftmaxTable)
+  X(softmax, SoftmaxTable)         \
+  X(winograd, WinogradTable)
 
 namespace lepton {
 

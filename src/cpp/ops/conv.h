@@ -31,7 +31,8 @@ void visit_conv_ops(Visit&& op) {
                        "randn(1, 4, 8, 7), randn(6, 2, 3, 2), stride=(1, 2), padding=(2, 1), "
                        "dilation=(2, 1), groups=2; "
                        "randn(2, 4, 5, 5), randn(4, 1, 3, 3), padding='same', groups=4; "
-                       "randn(3, 6, 6), randn(2, 3, 1, 1), padding='valid'",
+                       "randn(3, 6, 6), randn(2, 3, 1, 1), padding='valid'; "
+                       "randn(2, 32, 7, 10), randn(40, 32, 3, 3), randn(40), padding=1",
             .onnx = "Conv"},
      &conv2d);
   op(OpInfo{.name = "conv_transpose2d",

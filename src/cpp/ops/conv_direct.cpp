@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "core/storage.h"
+#include "ops/conv_winograd.h"
 #include "ops/kernel_part.h"
 
 namespace lepton {
@@ -282,7 +283,10 @@ template <class T>
 void ConvPass<T>::run() const {
   if (images * groups * out_channels * out_h * out_w == 0) return;
   FlushDenormals flush;
-  Direct<T>(*this).run();
+  if (winograd_fits(*this))
+    run_winograd(*this);
+  else
+    Direct<T>(*this).run();
 }
 
 template struct ConvPass<float>;

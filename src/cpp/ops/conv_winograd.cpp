@@ -1,0 +1,256 @@
+// Winograd's convolution: transforms of tiles and filters around products value by value.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/conv_winograd.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "core/parallel.h"
+#include "core/storage.h"
+#include "ops/kernel_part.h"
+
+namespace lepton {
+namespace {
+
+// Fewer channels leave too little work between the transforms, which cost the same for any number.
+constexpr int64_t kLeastChannels = 32;
+// The transform of a filter writes more than it reads; this many products saved for each pay it
+// back.
+constexpr int64_t kLeastSaved = 256;
+// Tiles of a task. Up to 128 channels the transforms of 48 stay in or near a second-level cache of
+// 512 KB; beyond that larger blocks read the filters, which no longer fit, less often.
+constexpr int64_t kLeastTiles = 48, kMostTiles = 128;
+// Channels whose filters are transformed in one task.
+constexpr int64_t kFilterChannels = 16;
+// Spreads the values of one transform over the sets of the first-level cache.
+constexpr int64_t kSkew = 16;
+// Less work than this is not worth waking another thread.
+constexpr double kParallelFlops = 1e6;
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+template <class T>
+class Winograd {
+ public:
+  explicit Winograd(const ConvPass<T>& pass)
+      : p_(pass),
+        transform_(part_of<T>(kernels().winograd).small),
+        kernel_(gemm_part<T>().tall),
+        size_(transform_.outputs + 2),
+        values_(size_ * size_),
+        tiles_h_(ceil_div(pass.out_h, transform_.outputs)),
+        tiles_w_(ceil_div(pass.out_w, transform_.outputs)),
+        tiles_(pass.images * tiles_h_ * tiles_w_),
+        panels_(ceil_div(pass.out_channels, kernel_.columns)),
+        u_tap_(panels_ * kernel_.columns * pass.in_channels + kSkew),
+        parallel_(2.0 * tiles_ * values_ * pass.in_channels * pass.out_channels > kParallelFlops) {}
+
+  void run() {
+    const Scratch filters(values_ * u_tap_ * sizeof(T));
+    transform_filters(filters.as<T>());
+    const int64_t wanted = parallel_ ? 4 * num_threads() : 1;
+    const int64_t most = std::clamp(p_.in_channels / 4, kLeastTiles, kMostTiles);
+    const int64_t tiles = std::clamp(ceil_div(tiles_, wanted), kLeastTiles, most);
+    const int64_t blocks = ceil_div(tiles_, tiles);
+    // Few blocks: several tasks share one, each with some of the panels.
+    const int64_t parts = std::clamp<int64_t>(ceil_div(wanted, blocks), 1, panels_);
+    const int64_t tasks = blocks * parts;
+    parallel_for(0, tasks, parallel_ ? 1 : tasks, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        const int64_t block = t / parts, part = t % parts;
+        run_block(tiles_ * block / blocks, tiles_ * (block + 1) / blocks, panels_ * part / parts,
+                  panels_ * (part + 1) / parts, filters.as<T>());
+      }
+    });
+  }
+
+ private:
+  // The filters as [value][panel][input][column].
+  void transform_filters(T* u) const {
+    const int64_t blocks = ceil_div(p_.in_channels, kFilterChannels), all = panels_ * blocks;
+    parallel_for(0, all, parallel_ ? ceil_div(all, 64) : all, [&](int64_t begin, int64_t end) {
+      const Scratch taps(9 * kFilterChannels * kernel_.columns * sizeof(T));
+      for (int64_t i = begin; i < end; ++i)
+        transform_filters(i / blocks, i % blocks * kFilterChannels, taps.as<T>(), u);
+    });
+  }
+
+  // Those of one panel and up to kFilterChannels inputs from c on, through taps as
+  // [input][tap][column]: the nine taps lie together, before inputs or outputs.
+  void transform_filters(int64_t panel, int64_t c, T* taps, T* u) const {
+    const auto copy = gemm_part<T>().copy_matrix;
+    const int64_t columns = kernel_.columns, j = panel * columns;
+    const int64_t width = std::min(columns, p_.out_channels - j);
+    WinogradWeight<T> filters = {};
+    filters.rows = std::min(kFilterChannels, p_.in_channels - c);
+    filters.columns = columns;
+    filters.w = taps;
+    filters.w_row = 9 * columns;
+    if (width < columns) std::fill(taps, taps + filters.rows * filters.w_row, T(0));
+    const T* w = p_.weight + c * p_.weight_in + j * p_.weight_out;
+    if (p_.weight_in == 9)
+      copy(9 * filters.rows, width, w, 1, p_.weight_out, taps, columns);
+    else
+      for (int64_t i = 0; i < filters.rows; ++i)
+        copy(9, width, w + i * p_.weight_in, 1, 9, taps + i * filters.w_row, columns);
+    for (int64_t i = 0; i < 9; ++i)
+      filters.taps[i] =
+          (p_.taps_h[i / 3].weight * p_.weight_h + p_.taps_w[i % 3].weight * p_.weight_w) * columns;
+    filters.u = u + (panel * p_.in_channels + c) * columns;
+    filters.u_tap = u_tap_;
+    transform_.weight(filters);
+  }
+
+  // Tiles t0..t1, panels j0..j1 of output channels.
+  void run_block(int64_t t0, int64_t t1, int64_t j0, int64_t j1, const T* u) const {
+    const int64_t tiles = t1 - t0, c = p_.in_channels, columns = kernel_.columns;
+    const int64_t v_tap = tiles * c + kSkew;
+    const int64_t m_tile = (j1 - j0) * columns, m_tap = tiles * m_tile + kSkew;
+    const Scratch scratch(values_ * (v_tap + m_tap + c) * sizeof(T));
+    T *v = scratch.as<T>(), *m = v + values_ * v_tap, *patch = m + values_ * m_tap;
+    transform_input(t0, t1, v, v_tap, patch);
+    GemmTile<T> tile = {};
+    const int64_t zero = 0, steps = ceil_div(tiles, kernel_.max_rows);
+    tile.segments = 1;
+    tile.length = tile.a_row = c;
+    tile.a_offsets = &zero;
+    tile.b_row = columns;
+    tile.c_row = m_tile;
+    for (int64_t i = 0; i < values_; ++i)
+      for (int64_t j = j0; j < j1; ++j) {
+        tile.b = u + i * u_tap_ + j * c * columns;
+        for (int64_t q = 0; q < steps; ++q) {
+          const int64_t t = tiles * q / steps;
+          tile.rows = tiles * (q + 1) / steps - t;
+          tile.a = v + i * v_tap + t * c;
+          tile.c = m + i * m_tap + t * m_tile + (j - j0) * columns;
+          kernel_.tile(tile);
+        }
+      }
+    transform_output(t0, t1, j0 * columns, std::min(j1 * columns, p_.out_channels), m, m_tile,
+                     m_tap);
+  }
+
+  // Where a tile lies: its image, and its place in the grid of tiles.
+  struct Place {
+    int64_t image, h, w;
+  };
+  Place place(int64_t tile) const {
+    return {tile / (tiles_h_ * tiles_w_), tile / tiles_w_ % tiles_h_, tile % tiles_w_};
+  }
+
+  void transform_input(int64_t t0, int64_t t1, T* v, int64_t v_tap, T* patch) const {
+    WinogradInput<T> run = {};
+    run.channels = run.v_tile = p_.in_channels;
+    run.v_tap = v_tap;
+    for (int64_t t = t0; t < t1; t += run.tiles) {
+      const Place at = place(t);
+      const int64_t h = at.h * transform_.outputs + p_.taps_h[0].offset;
+      const int64_t w = at.w * transform_.outputs + p_.taps_w[0].offset;
+      run.tiles = 1;
+      run.v = v + (t - t0) * run.v_tile;
+      if (h >= 0 && h + size_ <= p_.in_h && w >= 0 && w + size_ <= p_.in_w) {
+        const int64_t inside = (p_.in_w - size_ - w) / transform_.outputs + 1;
+        run.tiles = std::min({t1 - t, inside, tiles_w_ - at.w});
+        run.x_pixel = p_.x_strides.pixel;
+        run.x_line = p_.x_strides.line;
+        run.x = p_.x + at.image * p_.x_strides.image + h * run.x_line + w * run.x_pixel;
+      } else {
+        copy_patch(at.image, h, w, patch);
+        run.x_pixel = p_.in_channels;
+        run.x_line = size_ * run.x_pixel;
+        run.x = patch;
+      }
+      transform_.input(run);
+    }
+  }
+
+  // The pixels of a tile, zero outside the image.
+  void copy_patch(int64_t image, int64_t h, int64_t w, T* patch) const {
+    for (int64_t i = 0; i < values_; ++i, patch += p_.in_channels) {
+      const int64_t y = h + i / size_, x = w + i % size_;
+      const T* pixel = p_.x + image * p_.x_strides.image + y * p_.x_strides.line;
+      if (y < 0 || y >= p_.in_h || x < 0 || x >= p_.in_w)
+        std::fill(patch, patch + p_.in_channels, T(0));
+      else
+        std::copy_n(pixel + x * p_.x_strides.pixel, p_.in_channels, patch);
+    }
+  }
+
+  // Output channels k0..k1 of tiles t0..t1.
+  void transform_output(int64_t t0, int64_t t1, int64_t k0, int64_t k1, const T* m, int64_t m_tile,
+                        int64_t m_tap) const {
+    const int64_t side = transform_.outputs;
+    WinogradOutput<T> run = {};
+    run.channels = k1 - k0;
+    run.m_tile = m_tile;
+    run.m_tap = m_tap;
+    run.bias = p_.bias ? p_.bias + k0 : nullptr;
+    run.y_pixel = p_.y_strides.pixel;
+    run.y_line = p_.y_strides.line;
+    for (int64_t t = t0; t < t1; t += run.tiles) {
+      const Place at = place(t);
+      const int64_t whole = p_.out_w / side - at.w;  // tiles up to the last whole one
+      run.tiles = std::clamp<int64_t>(whole, 1, t1 - t);
+      run.lines = std::min(side, p_.out_h - at.h * side);
+      run.pixels = std::min(side, p_.out_w - at.w * side);
+      run.m = m + (t - t0) * m_tile;
+      run.y = p_.y + at.image * p_.y_strides.image + at.h * side * run.y_line +
+              at.w * side * run.y_pixel + k0;
+      transform_.output(run);
+    }
+  }
+
+  const ConvPass<T>& p_;
+  const WinogradKernel<T>& transform_;
+  const GemmKernel<T>& kernel_;
+  const int64_t size_, values_;              // of a transformed tile: along an axis, in all
+  const int64_t tiles_h_, tiles_w_, tiles_;  // of an image and of all images
+  const int64_t panels_;                     // of output channels
+  const int64_t u_tap_;
+  const bool parallel_;
+};
+
+bool three_neighbours(const std::vector<ConvTap>& taps) {
+  return taps.size() == 3 && taps[1].offset == taps[0].offset + 1 &&
+         taps[2].offset == taps[0].offset + 2;
+}
+
+}  // namespace
+
+template <class T>
+bool winograd_fits(const ConvPass<T>& p) {
+  if (!three_neighbours(p.taps_h) || !three_neighbours(p.taps_w)) return false;
+  if (p.step_h != 1 || p.step_w != 1 || p.groups != 1) return false;
+  if (p.weight_plane != 9 || (p.weight_in != 9 && p.weight_out != 9)) return false;
+  if (p.in_channels < kLeastChannels || p.out_channels < kLeastChannels) return false;
+  const int64_t direct = 9 * p.images * p.out_h * p.out_w;
+  const int64_t saved = direct - 16 * p.images * ceil_div(p.out_h, 2) * ceil_div(p.out_w, 2);
+  return saved >= kLeastSaved && 4 * saved >= direct;
+}
+
+template <class T>
+void run_winograd(const ConvPass<T>& pass) {
+  if (pass.x_strides.channel == 1) return Winograd<T>(pass).run();
+  // The transforms take vectors of channels.
+  const int64_t pixel = pass.in_channels, line = pass.in_w * pixel, image = pass.in_h * line;
+  const Scratch x(pass.images * image * sizeof(T));
+  parallel_for(0, pass.images * pass.in_h, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      gemm_part<T>().copy_matrix(
+          pass.in_w, pass.in_channels,
+          pass.x + i / pass.in_h * pass.x_strides.image + i % pass.in_h * pass.x_strides.line,
+          pass.x_strides.pixel, pass.x_strides.channel, x.as<T>() + i * line, pixel);
+  });
+  ConvPass<T> neighbours = pass;
+  neighbours.x = x.as<T>();
+  neighbours.x_strides = {image, 1, line, pixel};
+  Winograd<T>(neighbours).run();
+}
+
+template bool winograd_fits(const ConvPass<float>&);
+template bool winograd_fits(const ConvPass<double>&);
+template void run_winograd(const ConvPass<float>&);
+template void run_winograd(const ConvPass<double>&);
+
+}  // namespace lepton

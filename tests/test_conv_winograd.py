@@ -1,0 +1,147 @@
+"""Winograd's convolution by 3 x 3 filters: errors within the bound of the algorithm, same bits."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+from support.registry import ISAS
+
+import lepton
+from lepton.nn import functional as F
+
+Array = np.ndarray[Any, Any]
+
+# B', G and A' of F(2, 3): y = A' [(G g G') * (B' d B)] A for each tile d of 4 x 4 pixels.
+TWO = (
+    np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], "f8"),
+    np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], "f8"),
+    np.array([[1, 1, 1, 0], [0, 1, -1, -1]], "f8"),
+)
+
+SHAPES = [
+    # images, in, height, width, out, padding
+    (2, 32, 56, 30, 32, 1),
+    (3, 33, 7, 9, 37, 1),
+    (1, 64, 14, 13, 40, 0),
+    (2, 48, 5, 6, 100, 2),
+    (4, 32, 30, 2, 32, 1),
+    (40, 40, 1, 4, 32, (1, 1)),
+    (5, 65, 8, 8, 64, (0, 2)),
+    (8, 256, 7, 7, 64, 1),
+]
+every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+every_isa = pytest.mark.parametrize("isa", ISAS)
+
+
+def arrays(shape: tuple[Any, ...], dtype: str) -> tuple[Array, Array, Array]:
+    images, channels, height, width, out, _ = shape
+    random = np.random.default_rng(0)
+    x = random.standard_normal((images, channels, height, width)).astype(dtype)
+    w = random.standard_normal((out, channels, 3, 3)).astype(dtype)
+    return x, w, random.standard_normal(out).astype(dtype)
+
+
+def padded(x: Array, padding: Any, extra: int = 0) -> Array:
+    h, w = (padding, padding) if isinstance(padding, int) else padding
+    return np.pad(x.astype("f8"), [(0, 0), (0, 0), (h, h + extra), (w, w + extra)])
+
+
+def exact(x: Array, w: Array, b: Array, padding: Any) -> Array:
+    windows = sliding_window_view(padded(x, padding), (3, 3), axis=(2, 3))
+    y = np.einsum("nchwrs,kcrs->nkhw", windows, w.astype("f8"), optimize=True)
+    return np.asarray(y + b.astype("f8")[:, None, None])
+
+
+def bound(
+    matrices: tuple[Array, Array, Array], x: Array, w: Array, b: Array, padding: Any
+) -> Array:
+    """What the errors of every operation add up to, element by element.
+
+    Each value passes through the rounding of at most `steps` operations of the transforms and of
+    one sum over the channels, and |A'| [(|G||g||G'|) * (|B'||d||B|)] |A| bounds the sum of what is
+    added (Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution for
+    Deep Neural Networks, 2020).
+    """
+    b_, g_, a_ = (np.abs(m) for m in matrices)
+    side, size = a_.shape
+    steps = 2 * sum(int(np.count_nonzero(m, axis=1).max()) for m in matrices) + 2
+    d = sliding_window_view(np.abs(padded(x, padding, size)), (size, size), axis=(2, 3))
+    d = d[:, :, ::side, ::side]
+    v = np.einsum("ip,nchwpq,jq->ijnchw", b_, d, b_, optimize=True)
+    u = np.einsum("ip,kcpq,jq->ijkc", g_, np.abs(w.astype("f8")), g_, optimize=True)
+    m = np.einsum("ijnchw,ijkc->ijnkhw", v, u, optimize=True)
+    y = np.einsum("pi,ijnkhw,qj->nkhpwq", a_, m, a_, optimize=True)
+    n, k, tiles_h, _, tiles_w, _ = y.shape
+    out = y.reshape(n, k, tiles_h * side, tiles_w * side) + np.abs(b.astype("f8"))[:, None, None]
+    out *= (x.shape[1] + steps) * np.finfo(x.dtype).eps / 2
+    return np.asarray(out)
+
+
+def channels_last(x: Array) -> lepton.Tensor:
+    return lepton.asarray(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
+
+
+@every_isa
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@every_shape
+def test_errors_stay_within_the_bound(shape: tuple[Any, ...], dtype: str, isa: str) -> None:
+    lepton.set_isa(isa)
+    x, w, b = arrays(shape, dtype)
+    y = F.conv2d(channels_last(x), lepton.asarray(w), lepton.asarray(b), padding=shape[-1])
+    expected = exact(x, w, b, shape[-1])
+    limit = bound(TWO, x, w, b, shape[-1])[:, :, : expected.shape[2], : expected.shape[3]]
+    if dtype == "f8":
+        limit *= 2  # the expected values are rounded too
+    assert np.all(np.abs(y.numpy() - expected) <= limit)
+
+
+def test_two_by_two_tiles_are_as_accurate_as_a_sum_over_taps() -> None:
+    shape = (2, 128, 14, 14, 64, 1)
+    x, w, b = arrays(shape, "f4")
+    expected = exact(x, w, b, 1)
+    y = F.conv2d(channels_last(x), lepton.asarray(w), lepton.asarray(b), padding=1)
+    # The sum over taps, which a group of fewer channels takes.
+    taps = b[:, None, None]
+    for c in range(0, 128, 16):
+        part = F.conv2d(channels_last(x[:, c : c + 16]), lepton.tensor(w[:, c : c + 16]), padding=1)
+        taps = taps + part.numpy()
+    error, other = (np.sqrt(np.mean((r - expected) ** 2)) for r in (y.numpy(), taps))
+    assert error < 2 * other
+
+
+@every_shape
+def test_threads_and_layouts_change_no_bit(shape: tuple[Any, ...]) -> None:
+    x, w, b = arrays(shape, "f4")
+    results = []
+    for threads in (1, 2, 3, 4):
+        lepton.set_num_threads(threads)
+        for place in (channels_last, lepton.asarray):
+            leaf = place(x).detach()
+            leaf.requires_grad = True
+            y = F.conv2d(leaf, lepton.asarray(w), lepton.asarray(b), padding=shape[-1])
+            y.backward(y.detach())
+            assert leaf.grad is not None
+            results.append((y.detach().numpy(), leaf.grad.numpy()))
+    for result, gradient in results[1:]:
+        np.testing.assert_array_equal(result, results[0][0])
+        np.testing.assert_array_equal(gradient, results[0][1])
+
+
+@every_shape
+def test_the_gradient_equals_the_transposed_convolution(shape: tuple[Any, ...]) -> None:
+    x, w, b = arrays(shape, "f8")
+    leaf = channels_last(x).detach()
+    leaf.requires_grad = True
+    y = F.conv2d(leaf, lepton.asarray(w), lepton.asarray(b), padding=shape[-1])
+    dy = np.random.default_rng(1).standard_normal(y.shape)
+    y.backward(lepton.asarray(dy))
+    assert leaf.grad is not None
+    # The convolution is linear in x: <dy, conv(v)> = <dx, v> for any v.
+    v = np.asarray(np.random.default_rng(2).standard_normal(x.shape))
+    of_v = exact(v, w, np.zeros_like(b), shape[-1])
+    terms = np.abs(dy * of_v).sum()
+    assert abs((dy * of_v).sum() - (leaf.grad.numpy() * v).sum()) <= 1e-12 * terms
