@@ -62,7 +62,7 @@ TENSOR = """class Tensor:
     @property
     def operation(self) -> str | None: ...
     requires_grad: builtins.bool
-    grad: Tensor | None
+    grad: Any  # Tensor | SparseRows | None: a union would make every use of a dense one an error
     __array_ufunc__: Any
     def __abs__(self) -> Tensor: ...
     def __array__(
@@ -153,10 +153,28 @@ OPERATORS = [
 ]
 COMPARISONS = ["lt", "le", "gt", "ge"]
 
-# Functions of the module that are not ops.
+# Functions and types of the module that are not ops.
 FUNCTIONS = """Operand = Tensor | np.ndarray[Any, Any] | bool | int | float
 
 registry: list[dict[str, Any]]
+
+class SparseRows:
+    def __init__(
+        self, indices: Tensor, values: Tensor, shape: Sequence[builtins.int]
+    ) -> None: ...
+    @property
+    def indices(self) -> Tensor: ...
+    @property
+    def values(self) -> Tensor: ...
+    @property
+    def shape(self) -> tuple[builtins.int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def __neg__(self) -> SparseRows: ...
+    def clone(self) -> SparseRows: ...
+    def detach(self) -> SparseRows: ...
+    def to_dense(self) -> Tensor: ...
+    def zero_(self) -> SparseRows: ...
 
 def asarray(obj: Any, *, dtype: DTypeLike | None = ..., copy: bool | None = ...) -> Tensor: ...
 def promote_types(a: Any, b: Any, op: str = ...) -> np.dtype[Any]: ...
@@ -289,11 +307,11 @@ def stubs() -> dict[str, str]:
     sets = re.findall(r"\bUnique\w+", "\n".join(tensor_methods()))
     imports = f"from lepton.array._sets import {', '.join(sorted(set(sets)))}\n"
     body = TENSOR + "\n".join(tensor_methods())
-    plain = set(re.findall(r"^def (\w+)", FUNCTIONS, re.MULTILINE))
+    plain = set(re.findall(r"^(?:def|class) (\w+)", TENSOR + FUNCTIONS, re.MULTILINE))
     others = [
         define(name, ["*args: Any", "**options: Any"], "Any")
         for name, value in sorted(vars(_core).items())
-        if callable(value) and name not in plain and not name.startswith("_") and name != "Tensor"
+        if callable(value) and name not in plain and not name.startswith("_")
     ]
     submodules = "from lepton._core import array as array, functional as functional\n"
     files = {"__init__.pyi": "\n".join([NOTE + IMPORTS, submodules + imports, body, "", FUNCTIONS])}

@@ -7,6 +7,7 @@
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/sparse_rows.h"
 #include "kernels/dispatch.h"
 #include "kernels/elementwise.h"
 
@@ -72,6 +73,7 @@ class Sweep {
     for (size_t i = 0; i < node.needed.size(); ++i)
       if (node.needed[i] && dx[i].defined())
         send(node.leaves[i], node.nodes[i].get(), std::move(dx[i]));
+    for (const auto& [i, rows] : dx.rows()) send(node.leaves[i], node.nodes[i].get(), rows);
     if (!retain_) node.release();
   }
 
@@ -89,8 +91,25 @@ class Sweep {
     }
   }
 
+  void send(const Tensor& leaf, Node* node, const Ref<SparseRows>& rows) {
+    if (!leaf.defined()) return send(leaf, node, to_dense(*rows));
+    auto& kept = leaf.impl()->grad_rows;
+    if (const auto& grad = leaf.impl()->grad) {
+      add_into(*grad, *rows);
+      written(*grad);
+    } else if (kept) {
+      kept->become(*add(*kept, *rows));
+    } else {
+      kept = rows;
+    }
+  }
+
   static void accumulate(const Tensor& leaf, Tensor dx) {
     auto& grad = leaf.impl()->grad;
+    if (auto& rows = leaf.impl()->grad_rows) {
+      grad = std::make_unique<Tensor>(to_dense(*rows));
+      rows = {};
+    }
     if (grad && grad->defined()) {
       add_into(*grad, dx);
       written(*grad);

@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "core/sparse_rows.h"
 #include "core/tensor.h"
 
 namespace lepton {
@@ -34,10 +35,14 @@ class Gradients {
   explicit Gradients(const std::vector<bool>& needed) : needed_(needed), values_(needed.size()) {}
   bool needs(size_t input) const { return needed_[input]; }
   Tensor& operator[](size_t input) { return values_[input]; }
+  /// Gives the gradient of a matrix as its rows; a leaf keeps them so.
+  void give_rows(size_t input, Ref<SparseRows> rows) { rows_.emplace_back(input, std::move(rows)); }
+  const std::vector<std::pair<size_t, Ref<SparseRows>>>& rows() const { return rows_; }
 
  private:
   const std::vector<bool>& needed_;
   std::vector<Tensor> values_;
+  std::vector<std::pair<size_t, Ref<SparseRows>>> rows_;
 };
 
 /// One recorded op with one output: where its inputs came from and its vector-Jacobian products.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/tensor.h"
 
+#include "core/sparse_rows.h"
 #include "core/strided_loop.h"
 #include "kernels/dispatch.h"
 
@@ -33,6 +34,7 @@ bool dense_in_order(const Shape& shape, const Strides& strides, const Dims& orde
 
 }  // namespace
 
+TensorImpl::TensorImpl() = default;
 TensorImpl::~TensorImpl() {
   if (requires_grad && storage) storage->tracked.fetch_sub(1, std::memory_order_relaxed);
 }

@@ -13,6 +13,7 @@
 namespace lepton {
 
 class Tensor;
+struct SparseRows;
 
 /// What the tape knows of a tensor; the autograd floor derives its node from it.
 struct History : RefCounted {
@@ -29,6 +30,8 @@ struct TensorImpl : RefCounted {
   bool requires_grad = false;
   Ref<History> history;          // the op that made it; null for a leaf
   std::unique_ptr<Tensor> grad;  // of a leaf, once backward has run
+  Ref<SparseRows> grad_rows;     // in place of grad where only some rows are not zero
+  TensorImpl();
   ~TensorImpl();
 };
 

@@ -1,9 +1,10 @@
-// Gathering of rows, and their gradient added up in the order of the indices.
+// Gathering of rows, and their gradient: the sums over equal indices, in the order of these.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/embedding.h"
 
 #include "autograd/node.h"
 #include "core/parallel.h"
+#include "core/sparse_rows.h"
 #include "kernels/dispatch.h"
 
 namespace lepton {
@@ -11,7 +12,6 @@ namespace {
 
 constexpr const char* kName = "embedding";
 constexpr int64_t kTask = 1 << 14;  // elements a thread takes at a time
-constexpr int64_t kRanges = 64;     // parts of the table that gradients are added to in parallel
 
 // Row-major int64 indices, each checked.
 Tensor checked_indices(const Tensor& input, int64_t rows) {
@@ -34,46 +34,10 @@ Tensor checked_indices(const Tensor& input, int64_t rows) {
   return indices;
 }
 
-// Positions of the indices sorted by the range of rows they fall into, each range in its order.
-struct Buckets {
-  int64_t range;  // rows in each
-  std::vector<int64_t> start,
-      position;  // of bucket b: position[start[b]] .. position[start[b + 1]]
-};
-
-Buckets sort_by_range(const Tensor& indices, int64_t rows) {
-  const int64_t* index = indices.data<int64_t>();
-  const int64_t n = indices.numel(), range = std::max<int64_t>(1, (rows + kRanges - 1) / kRanges);
-  Buckets b{range, std::vector<int64_t>(kRanges + 1), std::vector<int64_t>(static_cast<size_t>(n))};
-  for (int64_t i = 0; i < n; ++i) ++b.start[index[i] / range + 1];
-  for (int64_t k = 0; k < kRanges; ++k) b.start[k + 1] += b.start[k];
-  std::vector<int64_t> next(b.start.begin(), b.start.end() - 1);
-  for (int64_t i = 0; i < n; ++i) b.position[next[index[i] / range]++] = i;
-  return b;
-}
-
-Tensor weight_gradient(const Tensor& indices, const Tensor& dy, const Shape& shape,
-                       std::optional<int64_t> padding) {
-  const Tensor dw = zeros(shape, dy.dtype());
-  const int64_t columns = shape[1], size = dy.item_size();
-  if (indices.numel() == 0 || columns == 0) return dw;
-  const auto add = kernels().copy->scatter_add_rows[dy.dtype() == DType::kFloat64];
-  const int64_t* index = indices.data<int64_t>();
-  const Buckets buckets = sort_by_range(indices, shape[0]);
-  const int64_t grain = std::max<int64_t>(1, kTask * kRanges / std::max<int64_t>(1, dy.numel()));
-  parallel_for(0, kRanges, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t k = buckets.start[begin]; k < buckets.start[end]; ++k) {
-      const int64_t at = buckets.position[k];
-      if (index[at] != padding)
-        add(1, columns, dw.bytes(), columns, index + at, dy.bytes() + at * columns * size);
-    }
-  });
-  return dw;
-}
-
 }  // namespace
 
-Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx) {
+Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx,
+                 bool sparse) {
   check<ValueError>(weight.ndim() == 2, kName, ": weight expects [rows, columns], got shape ",
                     weight.shape());
   check<TypeError>(is_floating(weight.dtype()), kName, ": weight expects float32 or float64, got ",
@@ -96,9 +60,18 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
                                            y.bytes() + begin * row_bytes);
                });
   Recorder tape(kName, {&weight});
-  if (tape)
-    tape.vjp(0, [indices, padding_idx, from = weight.shape()](const Tensor& dy) {
-      return weight_gradient(indices, contiguous(dy), from, padding_idx);
+  const auto order = [indices, rows, padding_idx] {
+    return order_rows(indices.data<int64_t>(), indices.numel(), rows, padding_idx);
+  };
+  if (sparse)
+    tape.joint([order, from = weight.shape()](const Tensor& dy, Gradients& dx) {
+      dx.give_rows(0, sum_rows(order(), contiguous(dy), from));
+    });
+  else if (tape)
+    tape.vjp(0, [order, from = weight.shape()](const Tensor& dy) {
+      const Tensor dw = zeros(from, dy.dtype());
+      add_rows(dw, order(), contiguous(dy));
+      return dw;
     });
   return tape.output(y);
 }

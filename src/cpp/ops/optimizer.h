@@ -1,21 +1,23 @@
 // Steps of optimisers over all parameters at once, in place.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "core/sparse_rows.h"
 #include "ops/op.h"
 
 namespace lepton {
 
+/// Where a gradient is rows, these alone are changed, in the parameter and all that belongs to it.
 /// One step of stochastic gradient descent; without buffers there is no momentum.
-void sgd_step(const std::vector<Tensor>& params, const std::vector<Tensor>& grads,
+void sgd_step(const std::vector<Tensor>& params, const std::vector<Gradient>& grads,
               const std::vector<Tensor>& momentum_buffers, double lr, double momentum,
               double dampening, double weight_decay, bool nesterov);
 /// Step number `step`, counted from 1, of Adam or, with decoupled weight decay, AdamW.
-void adam_step(const std::vector<Tensor>& params, const std::vector<Tensor>& grads,
+void adam_step(const std::vector<Tensor>& params, const std::vector<Gradient>& grads,
                const std::vector<Tensor>& exp_avgs, const std::vector<Tensor>& exp_avg_sqs,
                int64_t step, double lr, double beta1, double beta2, double eps, double weight_decay,
                bool decoupled);
 /// Scales grads so that their common norm is at most max_norm; returns the norm before.
-double clip_grad_norm(const std::vector<Tensor>& grads, double max_norm, double eps = 1e-6);
+double clip_grad_norm(const std::vector<Gradient>& grads, double max_norm, double eps = 1e-6);
 
 template <class Visit>
 void visit_optimizer_ops(Visit&& op) {
@@ -25,7 +27,8 @@ void visit_optimizer_ops(Visit&& op) {
             .doc = "g += weight_decay * p; buffer = momentum * buffer + (1 - dampening) * g; p -= "
                    "lr * buffer (with "
                    "nesterov lr * (g + momentum * buffer)), in place, for all parameters; no "
-                   "buffers, no momentum.",
+                   "buffers, no momentum. "
+                   "Of a gradient that is SparseRows only these rows are changed.",
             .formula = "(lambda gs: (lambda bs: ([p - lr * (g + momentum * b if nesterov else b) "
                        "for p, g, b in "
                        "zip(params, gs, bs)], bs if momentum_buffers else []))([momentum * b + (1 "
@@ -46,7 +49,8 @@ void visit_optimizer_ops(Visit&& op) {
                 "decoupled",
             .doc = "Step number `step` (from 1) of Adam in place for all parameters; decoupled "
                    "weight decay shrinks "
-                   "the parameters (AdamW), otherwise it is added to the gradients.",
+                   "the parameters (AdamW), otherwise it is added to the gradients. Of a gradient "
+                   "that is SparseRows only these rows are changed.",
             .formula =
                 "(lambda gs: (lambda ms, vs: ([p * (1 - lr * weight_decay if decoupled else 1) - "
                 "lr * m / "

@@ -186,6 +186,20 @@ std::vector<Tensor> Argument<std::vector<Tensor>>::from(const char* op, const ch
   return result;
 }
 
+std::vector<Gradient> Argument<std::vector<Gradient>>::from(const char* op, const char* parameter,
+                                                            PyObject* object) {
+  if (!is_sequence(object) || is_tensor(object))
+    raise_type(op, parameter, "a sequence of Tensors or SparseRows", object);
+  std::vector<Gradient> result;
+  for (const py::handle item : py::reinterpret_borrow<py::object>(object)) {
+    if (py::isinstance<SparseRows>(item))
+      result.push_back({{}, item.cast<Ref<SparseRows>>()});
+    else
+      result.push_back({Argument<Tensor>::from(op, parameter, item.ptr()), {}});
+  }
+  return result;
+}
+
 int64_t Argument<int64_t>::from(const char* op, const char* parameter, PyObject* object) {
   if (const auto value = integer(op, parameter, object)) return *value;
   raise_type(op, parameter, "an int", object);

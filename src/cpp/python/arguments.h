@@ -59,6 +59,7 @@ struct Argument;
 LEPTON_ARGUMENT(Tensor, "Tensor")
 LEPTON_ARGUMENT(Operand, "Tensor | bool | int | float")
 LEPTON_ARGUMENT(std::vector<Tensor>, "Sequence[Tensor]")
+LEPTON_ARGUMENT(std::vector<Gradient>, "Sequence[Tensor | SparseRows]")
 LEPTON_ARGUMENT(Scalar, "bool | int | float")
 LEPTON_ARGUMENT(int64_t, "int")
 LEPTON_ARGUMENT(double, "float")
@@ -110,6 +111,11 @@ inline int64_t weight(const std::optional<Tensor>& x) { return x ? weight(*x) : 
 inline int64_t weight(const std::vector<Tensor>& xs) {
   int64_t n = 0;
   for (const Tensor& x : xs) n += weight(x);
+  return n;
+}
+inline int64_t weight(const std::vector<Gradient>& grads) {
+  int64_t n = 0;
+  for (const Gradient& g : grads) n += weight(g.stored());
   return n;
 }
 template <class T>

@@ -5,6 +5,7 @@
 
 namespace lepton::python {
 void bind_ops(pybind11::module_& module);
+void bind_sparse_rows(pybind11::module_& module);
 void bind_tensor(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 }  // namespace lepton::python

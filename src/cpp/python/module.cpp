@@ -19,6 +19,7 @@ PYBIND11_MODULE(_core, module) {
     }
   });
   lepton::python::bind_tensor(module);
+  lepton::python::bind_sparse_rows(module);
   lepton::python::bind_runtime(module);
   lepton::python::bind_ops(module);
 }

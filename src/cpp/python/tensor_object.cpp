@@ -100,24 +100,26 @@ PyObject* get_operation(PyObject* self, void*) {
   return PyUnicode_FromString(static_cast<Node*>(x.impl()->history.get())->op);
 }
 PyObject* get_grad(PyObject* self, void*) {
-  const auto& grad = unwrap(self).impl()->grad;
-  if (!grad) Py_RETURN_NONE;
-  return wrap(*grad);
+  const TensorImpl& x = *unwrap(self).impl();
+  if (x.grad) return wrap(*x.grad);
+  return guarded([&] { return py::cast(x.grad_rows).release().ptr(); });
 }
 int put_grad(PyObject* self, PyObject* value, void*) {
   try {
-    auto& grad = unwrap(self).impl()->grad;
-    if (!value || value == Py_None) {
-      grad.reset();
-      return 0;
-    }
-    const Tensor g = Argument<Tensor>::from("grad", "value", value);
     const Tensor& x = unwrap(self);
-    check<ValueError>(g.shape() == x.shape(), "grad: expects shape ", x.shape(), ", got ",
-                      g.shape());
-    check<TypeError>(g.dtype() == x.dtype(), "grad: expects dtype ", x.dtype(), ", got ",
-                     g.dtype());
-    grad = std::make_unique<Tensor>(g);
+    Gradient g;
+    if (value && value != Py_None) {
+      if (py::isinstance<SparseRows>(value))
+        g.rows = py::handle(value).cast<Ref<SparseRows>>();
+      else
+        g.dense = Argument<Tensor>::from("grad", "value", value);
+      check<ValueError>(g.shape() == x.shape(), "grad: expects shape ", x.shape(), ", got ",
+                        g.shape());
+      check<TypeError>(g.stored().dtype() == x.dtype(), "grad: expects dtype ", x.dtype(), ", got ",
+                       g.stored().dtype());
+    }
+    x.impl()->grad = g.dense.defined() ? std::make_unique<Tensor>(g.dense) : nullptr;
+    x.impl()->grad_rows = g.rows;
     return 0;
   } catch (...) {
     set_python_error();

@@ -3,8 +3,11 @@
 #pragma once
 #include <pybind11/pybind11.h>
 
+#include "core/sparse_rows.h"
 #include "core/tensor.h"
 #include "ops/op.h"
+
+PYBIND11_DECLARE_HOLDER_TYPE(T, lepton::Ref<T>, true)
 
 namespace lepton::python {
 

@@ -91,7 +91,13 @@ def adaptive_max_pool2d(
     output_size: builtins.int | None | tuple[builtins.int | None, builtins.int | None],
 ) -> Tensor: ...
 def dropout(input: Tensor, p: builtins.float = ..., training: builtins.bool = ...) -> Tensor: ...
-def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = ...) -> Tensor: ...
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: builtins.int | None = ...,
+    *,
+    sparse: builtins.bool = ...,
+) -> Tensor: ...
 def cross_entropy(
     input: Tensor,
     target: Tensor,

@@ -6,6 +6,7 @@ Every name here without an underscore is one of `lepton`, so there is no second 
 
 import typing as _typing
 
+from lepton._core import SparseRows as SparseRows
 from lepton._core import Tensor as Tensor
 from lepton._core.array import *
 from lepton.array import _methods

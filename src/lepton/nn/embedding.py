@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lepton._check import check_int
+from lepton._check import check_bool, check_int
 from lepton.array import Tensor, empty, no_grad
 from lepton.nn import functional, init
 from lepton.nn.module import Module
@@ -23,6 +23,11 @@ class Embedding(Module):
         Number of vectors and their length.
     padding_idx : int, optional
         Index whose vector starts as zeros and gets no gradient.
+    sparse : bool
+        Whether ``weight.grad`` is `lepton.SparseRows`, the rows that were looked up, instead of a
+        tensor with zeros in all others. `optim.SGD` without momentum and weight decay and
+        ``optim.AdamW(sparse="lazy")`` take steps that cost no more than these rows; all other
+        optimisers spread them out first.
     dtype : dtype, optional
         Of the vectors; float32 if not given.
 
@@ -44,6 +49,7 @@ class Embedding(Module):
         embedding_dim: int,
         padding_idx: int | None = None,
         *,
+        sparse: bool = False,
         dtype: Any = None,
     ) -> None:
         super().__init__()
@@ -58,6 +64,7 @@ class Embedding(Module):
                 )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
+        self.sparse = check_bool("Embedding", "sparse", sparse)
         self.weight = Parameter(empty((num_embeddings, embedding_dim), dtype=dtype))
         self.reset_parameters()
 
@@ -70,8 +77,9 @@ class Embedding(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Look up the vectors of the indices in `input`."""
-        return functional.embedding(input, self.weight, self.padding_idx)
+        return functional.embedding(input, self.weight, self.padding_idx, sparse=self.sparse)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        sparse = ", sparse=True" if self.sparse else ""
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}{sparse}"

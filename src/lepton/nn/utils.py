@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from lepton import _core, array
 from lepton._check import check_bool, check_number
-from lepton.array import Tensor, no_grad, tensor
+from lepton.array import SparseRows, Tensor, no_grad, tensor
 
 __all__ = [
     "clip_grad_norm_",
@@ -162,5 +162,7 @@ def _tensors(owner: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _gradients(owner: str, parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """All gradients; of `SparseRows` their values, which have every element that is not zero."""
     grads = [parameter.grad for parameter in _tensors(owner, parameters)]
-    return [grad for grad in grads if grad is not None]
+    stored = [grad.values if isinstance(grad, SparseRows) else grad for grad in grads]
+    return [grad for grad in stored if grad is not None]

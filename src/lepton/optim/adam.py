@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from lepton import _core
-from lepton._check import check_bool, check_number
-from lepton.array import Tensor, zeros_like
+from lepton._check import check_bool, check_choice, check_number
+from lepton.array import SparseRows, Tensor, zeros_like
 from lepton.optim.optimizer import Group, Optimizer, State
 
 __all__ = ["Adam", "AdamW"]
@@ -20,6 +20,13 @@ class Adam(Optimizer):
     ``g = grad + weight_decay * p``, ``m = beta1 * m + (1 - beta1) * g``,
     ``v = beta2 * v + (1 - beta2) * g**2``, then at step t
     ``p = p - lr * (m / (1 - beta1**t)) / (sqrt(v / (1 - beta2**t)) + eps)``.
+
+    An embedding with ``sparse=True`` gives `lepton.SparseRows` as its gradient. With
+    ``sparse="lazy"`` the formula above is then applied to these rows of p, m and v alone, and a
+    step costs as much as they do. In the other rows m and v do not decay, p does not move on by
+    what is left of m, and weight decay does nothing, until the next gradient: that is not what
+    Adam does when it sees zeros there. t counts all steps. Without the option the rows are spread
+    out first, and the result is that of Adam, at its cost.
 
     Parameters
     ----------
@@ -37,6 +44,13 @@ class Adam(Optimizer):
         The AMSGrad variant is not computed.
     maximize : bool
         Whether to go up instead of down.
+    sparse : 'lazy', optional
+        Change only the rows that a gradient has where it is `lepton.SparseRows`.
+
+    Notes
+    -----
+    Kingma and Ba, "Adam: a method for stochastic optimization", 2015. The lazy step is that of
+    PyTorch's SparseAdam but for eps, which that adds to ``sqrt(v)`` before the correction.
 
     Examples
     --------
@@ -63,6 +77,7 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        sparse: str | None = None,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -71,6 +86,7 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            "sparse": sparse,
         }
         super().__init__(params, defaults)
 
@@ -85,14 +101,23 @@ class Adam(Optimizer):
             check_number(owner, "betas", beta, 0, 1, open_maximum=True) for beta in betas
         )
         group["maximize"] = check_bool(owner, "maximize", group["maximize"])
+        if group["sparse"] is not None:
+            check_choice(owner, "sparse", group["sparse"], ["lazy"])
         if group["amsgrad"] is not False:
             raise ValueError(f"{owner}: amsgrad expects False, got {group['amsgrad']!r}")
 
     def init_state(self, param: Tensor) -> State:
         return {"step": 0, "exp_avg": zeros_like(param), "exp_avg_sq": zeros_like(param)}
 
+    def takes_rows(self, group: Group) -> bool:
+        return bool(group["sparse"] == "lazy")
+
     def update(
-        self, params: list[Tensor], grads: list[Tensor], states: list[State], group: Group
+        self,
+        params: list[Tensor],
+        grads: list[Tensor | SparseRows],
+        states: list[State],
+        group: Group,
     ) -> None:
         by_step: dict[int, list[int]] = {}  # one entry unless gradients were missing before
         for position, state in enumerate(states):
@@ -119,8 +144,8 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    params, lr, betas, eps, amsgrad, maximize
-        As in `Adam`.
+    params, lr, betas, eps, amsgrad, maximize, sparse
+        As in `Adam`; the lazy step decays only the rows that the gradient has.
     weight_decay : float
         Share of the parameter that is taken off per unit of learning rate.
 
@@ -148,5 +173,8 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        sparse: str | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, sparse=sparse
+        )

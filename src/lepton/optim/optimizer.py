@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from lepton._check import check_int
-from lepton.array import Tensor, asarray, enable_grad, no_grad
+from lepton.array import SparseRows, Tensor, asarray, enable_grad, no_grad
 
 __all__ = ["Optimizer"]
 
@@ -71,9 +71,17 @@ class Optimizer(ABC):
         """Return what is kept for one parameter, before its first step."""
         return {}
 
+    def takes_rows(self, group: Group) -> bool:
+        """Whether `update` wants `SparseRows` as they are; else it gets all rows."""
+        return False
+
     @abstractmethod
     def update(
-        self, params: list[Tensor], grads: list[Tensor], states: list[State], group: Group
+        self,
+        params: list[Tensor],
+        grads: list[Tensor | SparseRows],
+        states: list[State],
+        group: Group,
     ) -> None:
         """Change `params` and `states` in place by the options of `group`; never `grads`."""
 
@@ -154,9 +162,12 @@ class Optimizer(ABC):
         with no_grad():
             for group in self.param_groups:
                 params, grads, states = [], [], []
+                takes_rows = self.takes_rows(group)
                 for param in group["params"]:
                     grad = param.grad
                     if grad is not None:
+                        if isinstance(grad, SparseRows) and not takes_rows:
+                            grad = grad.to_dense()
                         state = self.state.setdefault(index, {})
                         if not state:
                             state.update(self.init_state(param))

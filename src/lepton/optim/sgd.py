@@ -8,7 +8,7 @@ from typing import Any
 
 from lepton import _core
 from lepton._check import check_bool, check_number
-from lepton.array import Tensor, zeros_like
+from lepton.array import SparseRows, Tensor, zeros_like
 from lepton.optim.optimizer import Group, Optimizer, State
 
 __all__ = ["SGD"]
@@ -19,7 +19,9 @@ class SGD(Optimizer):
 
     ``g = grad + weight_decay * p``; with momentum ``v = momentum * v + (1 - dampening) * g``
     (``v = g`` at first) and ``g = g + momentum * v`` under Nesterov, else ``g = v``; then
-    ``p = p - lr * g``.
+    ``p = p - lr * g``. Without momentum and weight decay a step on `lepton.SparseRows`, the
+    gradient of an embedding with ``sparse=True``, costs as much as its rows, and the result is the
+    same.
 
     Parameters
     ----------
@@ -83,8 +85,15 @@ class SGD(Optimizer):
                 f"momentum={group['momentum']}, dampening={group['dampening']}"
             )
 
+    def takes_rows(self, group: Group) -> bool:
+        return bool(group["momentum"] == 0 and group["weight_decay"] == 0)
+
     def update(
-        self, params: list[Tensor], grads: list[Tensor], states: list[State], group: Group
+        self,
+        params: list[Tensor],
+        grads: list[Tensor | SparseRows],
+        states: list[State],
+        group: Group,
     ) -> None:
         if group["momentum"] == 0:
             self._call(params, grads, [], group, 0.0)
@@ -112,7 +121,7 @@ class SGD(Optimizer):
     def _call(
         self,
         params: list[Tensor],
-        grads: list[Tensor],
+        grads: list[Tensor | SparseRows],
         buffers: list[Tensor],
         group: Group,
         dampening: float,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lepton.array import Tensor, no_grad
+from lepton.array import SparseRows, Tensor, no_grad
 from lepton.nn import Module
 
 __all__ = ["NonFiniteError"]
@@ -24,6 +24,8 @@ def is_finite(value: Any) -> bool:
     if isinstance(value, (Tensor, np.ndarray)):
         array = np.asarray(value.detach() if isinstance(value, Tensor) else value)
         return array.dtype.kind != "f" or bool(np.isfinite(array).all())
+    if isinstance(value, SparseRows):
+        return is_finite(value.values)
     if isinstance(value, Mapping):
         return all(is_finite(item) for item in value.values())
     if isinstance(value, (list, tuple)):
