@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -31,9 +32,9 @@ Words philox(Words counter, uint32_t key0, uint32_t key1) {
 
 // Word i of the stream: groups of 16 blocks, in a group the first words of all blocks, then the
 // second ones, and so on.
-uint32_t word(uint64_t seed, uint64_t i) {
+uint32_t word(uint64_t seed, uint64_t i, uint32_t kind = 0) {
   const uint64_t group = i / 64, block = group * 16 + i % 16;
-  const Words counter = {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), 0, 0};
+  const Words counter = {static_cast<uint32_t>(block), static_cast<uint32_t>(block >> 32), kind, 0};
   return philox(counter, static_cast<uint32_t>(seed),
                 static_cast<uint32_t>(seed >> 32))[i % 64 / 16];
 }
@@ -146,6 +147,60 @@ TEST_CASE("moments are those of the distributions") {
       CHECK(std::abs(g.mean + 1) < error * 2);
       CHECK(std::abs(g.variance - 4) < error * 4 * std::sqrt(2.0));
       CHECK(std::abs(g.fourth - 48) < error * 16 * std::sqrt(96.0));
+    });
+}
+
+TEST_CASE("dropout compares 16 bits of the words, alike for both types on every instruction set") {
+  const Machine machine;
+  constexpr int64_t n = 40000;
+  constexpr double p = 0.3;
+  const std::vector<double> x(n, 1);
+  const std::vector<float> narrow(n, 1);
+  for (const std::string& isa : available_isas()) {
+    use_isa(isa);
+    std::vector<double> y(n);
+    std::vector<float> z(n);
+    kernels().random->dropout[1](n, 5, 0, x.data(), y.data(), p);
+    kernels().random->dropout[0](n, 5, 0, narrow.data(), z.data(), p);
+    int64_t dropped = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      const auto at = static_cast<uint64_t>(i);
+      const uint32_t w = word(5, at / 128 * 64 + at % 64, 2);
+      const bool kept = (at % 128 < 64 ? w & 0xffff : w >> 16) >= std::lround(p * 65536);
+      REQUIRE(y[at] == (kept ? 1 / (1 - p) : 0));
+      REQUIRE((z[at] != 0) == kept);
+      dropped += !kept;
+    }
+    CHECK(std::abs(dropped - p * n) < 5 * std::sqrt(n * p * (1 - p)));
+    for (double all : {0.0, 1.0}) {
+      kernels().random->dropout[1](n, 5, 0, x.data(), y.data(), all);
+      CHECK(y == std::vector<double>(n, 1 - all));
+    }
+  }
+}
+
+TEST_CASE(
+    "normal numbers have the normal distribution, and neighbours know nothing of each other") {
+  const SavedState saved;
+  manual_seed(4);
+  constexpr int64_t n = 200000;
+  for (DType dtype : {DType::kFloat32, DType::kFloat64})
+    dispatch_floating("test", dtype, [&]<class T>() {
+      const Tensor t = normal({n}, 0, 1, dtype);
+      std::vector<T> x(t.data<T>(), t.data<T>() + n);
+      for (int64_t lag : {1, 8, 16, 32}) {
+        double sum = 0;
+        for (int64_t i = lag; i < n; ++i) sum += double(x[i]) * double(x[i - lag]);
+        CHECK(std::abs(sum) < 5 * std::sqrt(static_cast<double>(n)));
+      }
+      std::sort(x.begin(), x.end());
+      double distance = 0;  // of Kolmogorov and Smirnov; above 1.95 once in a thousand times
+      for (int64_t i = 0; i < n; ++i) {
+        const double below = std::erfc(-double(x[i]) / std::sqrt(2.0)) / 2;
+        distance = std::max(
+            {distance, std::abs(below - double(i) / n), std::abs(below - double(i + 1) / n)});
+      }
+      CHECK(distance * std::sqrt(static_cast<double>(n)) < 1.95);
     });
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/dtypes.h"
 #include "kernels/math.h"
 #include "kernels/random_table.h"
+#include "kernels/wide_multiply.h"
 
 namespace lepton::LEPTON_ISA {
 
@@ -16,31 +17,59 @@ namespace {
 constexpr int kBlocks = 16;
 constexpr int kWords = 4 * kBlocks;
 
-/// Third word of the counter: keeps draws of 32 and of 64 bits per element apart.
-enum : uint32_t { kNarrow = 0, kWide = 1 };
+/// Third word of the counter: keeps draws of 16, 32 and 64 bits per element apart.
+enum : uint32_t { kNarrow = 0, kWide = 1, kHalves = 2 };
 
-void philox_group(uint64_t seed, uint64_t group, uint32_t kind, uint32_t* words) {
-  LEPTON_INDEPENDENT_LOOP
-  for (uint32_t b = 0; b < kBlocks; ++b) {
-    uint32_t x0 = static_cast<uint32_t>(group * kBlocks) + b;
-    uint32_t x1 =
-        static_cast<uint32_t>(group >> 28);  // no carry: the low word starts at a multiple of 16
-    uint32_t x2 = kind, x3 = 0;
-    uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
-#pragma GCC unroll 10
-    for (int round = 0; round < 10; ++round) {
-      const uint64_t a = uint64_t{0xD2511F53} * x0, c = uint64_t{0xCD9E8D57} * x2;
-      x0 = static_cast<uint32_t>(c >> 32) ^ x1 ^ key0;
-      x1 = static_cast<uint32_t>(c);
-      x2 = static_cast<uint32_t>(a >> 32) ^ x3 ^ key1;
-      x3 = static_cast<uint32_t>(a);
-      key0 += 0x9E3779B9;
-      key1 += 0xBB67AE85;
+using Lanes = Vec<uint64_t>;  // one word of a block in the low half of a lane; rubbish above it
+constexpr int kRounds = 10;
+
+/// The keys of all rounds, in every lane.
+struct Keys {
+  explicit Keys(uint64_t seed) {
+    uint32_t low = static_cast<uint32_t>(seed), high = static_cast<uint32_t>(seed >> 32);
+    for (int round = 0; round < kRounds; ++round) {
+      even[round] = splat(uint64_t{low});
+      odd[round] = splat(uint64_t{high});
+      low += 0x9E3779B9;
+      high += 0xBB67AE85;
     }
-    words[b] = x0;
-    words[kBlocks + b] = x1;
-    words[2 * kBlocks + b] = x2;
-    words[3 * kBlocks + b] = x3;
+    for (int64_t i = 0; i < kLanes<uint64_t>; ++i) places[i] = static_cast<uint64_t>(2 * i);
+  }
+  Lanes even[kRounds], odd[kRounds], places;  // places: 0, 2, 4, ...
+};
+
+/// One round on the four words x of one block per lane.
+LEPTON_INLINE void philox_round(const Keys& keys, int round, Lanes* x) {
+  const Lanes p = multiply_low(splat(uint64_t{0xD2511F53}), x[0]);
+  const Lanes q = multiply_low(splat(uint64_t{0xCD9E8D57}), x[2]);
+  x[0] = (q >> 32) ^ x[1] ^ keys.even[round];
+  x[1] = q;
+  x[2] = (p >> 32) ^ x[3] ^ keys.odd[round];
+  x[3] = p;
+}
+
+LEPTON_INLINE void philox_group(const Keys& keys, uint64_t group, uint32_t kind, uint32_t* words) {
+  constexpr int64_t kCount = kLanes<uint64_t>;
+  const Lanes low = splat(uint64_t{0xffffffff});
+#pragma GCC unroll 4
+  for (int64_t b = 0; b < kBlocks; b += 2 * kCount) {
+    // Blocks with even and with odd numbers: together they fill 64-bit lanes in their order.
+    Lanes even[4], odd[4];
+    even[0] = keys.places + splat(static_cast<uint64_t>(b) + (group * kBlocks & 0xffffffff));
+    even[1] = splat(group >> 28);  // no carry: the low word starts at a multiple of 16
+    even[2] = splat(uint64_t{kind});
+    even[3] = Lanes{};
+    for (int w = 0; w < 4; ++w) odd[w] = even[w];
+    odd[0] += splat(uint64_t{1});
+#pragma GCC unroll 10
+    for (int round = 0; round < kRounds; ++round) {
+      philox_round(keys, round, even);
+      philox_round(keys, round, odd);
+    }
+    for (int w = 0; w < 4; ++w) {
+      const Lanes both = (even[w] & low) | odd[w] << 32;
+      memcpy(words + w * kBlocks + b, &both, sizeof both);
+    }
   }
 }
 
@@ -54,12 +83,13 @@ constexpr int kPerGroup = sizeof(T) == 4 ? kWords : kWords / 2;
 template <int per_group, class Body>
 LEPTON_INLINE void for_each_group(int64_t n, uint64_t seed, uint64_t counter, uint32_t kind,
                                   Body body) {
-  uint32_t words[kWords];
+  alignas(64) uint32_t words[kWords];
+  const Keys keys(seed);
   for (int64_t at = 0; at < n;) {
     const uint64_t element = counter + static_cast<uint64_t>(at);
     const int first = static_cast<int>(element % per_group);
     const int count = n - at < per_group - first ? static_cast<int>(n - at) : per_group - first;
-    philox_group(seed, element / per_group, kind, words);
+    philox_group(keys, element / per_group, kind, words);
     body(words, first, count, at);
     at += count;
   }
@@ -99,8 +129,8 @@ void uniform(int64_t n, uint64_t seed, uint64_t counter, void* out, double low, 
 }
 
 /// Box-Muller on the two halves of a group: element i of either half is made of element i of both.
-/// The radius takes all bits of its word (from 2^-33 or 2^-65 on), so tails reach 6.7 or 9.4
-/// deviations.
+/// The radius takes 31 or 63 bits of its word (from 2^-32 or 2^-64 on), so tails reach 6.7 or 9.4
+/// deviations: signed integers convert in one instruction, unsigned ones do not.
 template <class T>
 void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
   constexpr int kHalf = kPerGroup<T> / 2;
@@ -110,16 +140,18 @@ void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
         T radius[kHalf], value[kPerGroup<T>];
         for (int i = 0; i < kHalf; ++i) {
           if constexpr (kIsFloat<T>)
-            radius[i] = (static_cast<T>(words[i]) + T(0.5)) * 0x1p-32f;
+            radius[i] = (static_cast<T>(static_cast<int32_t>(words[i] >> 1)) + T(0.5)) * 0x1p-31f;
           else
-            radius[i] = (static_cast<T>(wide_word(words, i)) + T(0.5)) * 0x1p-64;
+            radius[i] =
+                (static_cast<T>(static_cast<int64_t>(wide_word(words, i) >> 1)) + T(0.5)) * 0x1p-63;
           // Next to 1 the sum rounds to 1, whose logarithm is 0: the center of the distribution.
           value[i] = unit<T>(words, kHalf + i);
         }
         for (int i = 0; i < kHalf; i += kLanes<T>) {
           Vec<T> sine, cosine;
           sincos_turns(load(value + i), sine, cosine);
-          const Vec<T> square = constant<Vec<T>>(-2) * log(load(radius + i));
+          const Vec<T> square =
+              constant<Vec<T>>(-2) * log_with_correction(load(radius + i), Vec<T>{});
           T lane[kLanes<T>];
           store<T>(square, lane);
           for (T& x : lane) x = kIsFloat<T> ? T(__builtin_sqrtf(float(x))) : T(__builtin_sqrt(x));
@@ -130,24 +162,34 @@ void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
       });
 }
 
-/// Both types draw 32 bits an element, so float32 and float64 drop the same ones.
+/// Elements first .. last - 1 of a group's half: kept where 16 bits of their words reach threshold.
+template <int shift, class T>
+LEPTON_INLINE void drop(const uint32_t* words, int first, int last, int32_t threshold, T scale,
+                        const T* from, T* to) {
+  LEPTON_INDEPENDENT_LOOP
+  for (int i = first; i < last; ++i) {
+    const T kept = from[i - first] * scale;
+    to[i - first] = static_cast<int32_t>(words[i] >> shift & 0xffff) >= threshold ? kept : T(0);
+  }
+}
+
+/// Both types draw 16 bits an element, so float32 and float64 drop the same ones: p is met to
+/// 2^-17. The first half of 128 elements takes the low bits of a group's words, the second the
+/// high.
 template <class T>
 void dropout(int64_t n, uint64_t seed, uint64_t counter, const void* x, void* y, double p) {
   const T *from = static_cast<const T*>(x), scale = p < 1 ? static_cast<T>(1 / (1 - p)) : 0;
   T* to = static_cast<T*>(y);
-  const double bound = p * 0x1p32;
-  const bool none = !(bound < 0x1p32);  // p = 1 keeps nothing
-  const uint32_t threshold = none ? 0 : static_cast<uint32_t>(bound > 0 ? bound : 0);
-  for_each_group<kWords>(
-      n, seed, counter, kNarrow,
+  const int32_t threshold = static_cast<int32_t>(p * 0x1p16 + 0.5);
+  for_each_group<2 * kWords>(
+      n, seed, counter, kHalves,
       [=](const uint32_t* words, int first, int count, int64_t at) __attribute__((always_inline)) {
-        const uint32_t* word = words + first;
-        LEPTON_INDEPENDENT_LOOP
-        for (int i = 0; i < count; ++i) {
-          const T kept = from[at + i] * scale;
-          const bool keep = (word[i] >= threshold) & !none;
-          to[at + i] = keep ? kept : T(0);
-        }
+        const int end = first + count, middle = first > kWords ? first
+                                                : end < kWords ? end
+                                                               : kWords;
+        drop<0>(words, first, middle, threshold, scale, from + at, to + at);
+        const int64_t done = at + middle - first;
+        drop<16>(words, middle - kWords, end - kWords, threshold, scale, from + done, to + done);
       });
 }
 

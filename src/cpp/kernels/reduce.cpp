@@ -61,6 +61,17 @@ struct Min {
       return static_cast<T>(~lowest<T>());
   }
 };
+template <bool first, class A, class B>
+struct Choose {
+  using type = A;
+};
+template <class A, class B>
+struct Choose<false, A, B> {
+  using type = B;
+};
+template <bool first, class A, class B>
+using If = typename Choose<first, A, B>::type;
+
 struct Any {
   template <class T>
   LEPTON_INLINE T apply(T a, T b) {
@@ -156,7 +167,7 @@ template <class Op, class T>
 void columns(int64_t rows, int64_t cols, const void* x, int64_t row_stride, void* acc) {
   using Acc = decltype(Op::template identity<T>());
   auto* to = static_cast<Storage<Acc>*>(acc);
-  constexpr int64_t kStrip = 256;  // columns whose accumulators stay in the first-level cache
+  constexpr int64_t kStrip = 1024;  // columns whose accumulators stay in the first-level cache
   for (int64_t c0 = 0; c0 < cols; c0 += kStrip) {
     const int64_t width = cols - c0 < kStrip ? cols - c0 : kStrip;
     Storage<Acc>* strip = to + c0;
@@ -169,9 +180,40 @@ void columns(int64_t rows, int64_t cols, const void* x, int64_t row_stride, void
   }
 }
 
+/// Position of the first element equal to value, or of the first NaN where value is one.
+template <class T>
+LEPTON_INLINE int64_t find(int64_t n, const T* x, T value) {
+  for (int64_t i = 0; i < n; ++i)
+    if (x[i] == value || (value != value && x[i] != x[i])) return i;
+  return 0;
+}
+
+/// The extremum of a block is found without branches; only the best block is searched for it.
+template <class T, bool largest>
+int64_t arg_extremum_contiguous(int64_t n, const T* x) {
+  using Op = If<largest, Max, Min>;
+  constexpr int64_t kBlock = 1024;  // searched out of the first-level cache
+  T best = row_contiguous<Op>(n < kBlock ? n : kBlock, x);
+  int64_t at = 0;
+  for (int64_t i = kBlock; i < n && best == best; i += kBlock) {
+    const T next = row_contiguous<Op>(n - i < kBlock ? n - i : kBlock, x + i);
+    if ((largest ? next > best : next < best) || next != next) {
+      best = next;
+      at = i;
+    }
+  }
+  return at + find(n - at, x + at, best);
+}
+
 template <class T, bool largest>
 void arg_extremum(int64_t n, const void* x, int64_t stride, int64_t* index) {
   const T* from = static_cast<const T*>(x);
+  if constexpr (kIsFloating<T>) {
+    if (stride == 1) {
+      *index = arg_extremum_contiguous<T, largest>(n, from);
+      return;
+    }
+  }
   T best = from[0];
   *index = 0;
   if (best != best) return;
@@ -182,6 +224,27 @@ void arg_extremum(int64_t n, const void* x, int64_t stride, int64_t* index) {
     best = value;
     *index = i;
     if (best != best) return;
+  }
+}
+
+template <class T, bool largest>
+void arg_columns(int64_t rows, int64_t cols, const void* x, int64_t row_stride, int64_t* index) {
+  constexpr int64_t kStrip = 256;  // columns whose extrema and places stay in the first-level cache
+  T best[kStrip] = {};
+  for (int64_t c0 = 0; c0 < cols; c0 += kStrip) {
+    const int64_t width = cols - c0 < kStrip ? cols - c0 : kStrip;
+    int64_t* at = index + c0;
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* from = static_cast<const T*>(x) + r * row_stride + c0;
+      LEPTON_INDEPENDENT_LOOP
+      for (int64_t c = 0; c < width; ++c) {
+        const T value = from[c], old = best[c];
+        const bool worse = largest ? value <= old : value >= old;
+        const bool taken = (r == 0) | (!worse & (old == old));
+        best[c] = taken ? value : old;
+        at[c] = taken ? r : at[c];
+      }
+    }
   }
 }
 
@@ -203,9 +266,11 @@ constexpr ReduceKernels logical = {{row<Op, bool>, row<Op, uint8_t>, row<Op, int
                                    {columns<Op, bool>, columns<Op, uint8_t>, columns<Op, int32_t>,
                                     columns<Op, int64_t>, columns<Op, float>, columns<Op, double>}};
 template <bool largest>
-constexpr ArgKernels arg = {{nullptr, arg_extremum<uint8_t, largest>,
-                             arg_extremum<int32_t, largest>, arg_extremum<int64_t, largest>,
-                             arg_extremum<float, largest>, arg_extremum<double, largest>}};
+constexpr ArgKernels arg = {
+    {nullptr, arg_extremum<uint8_t, largest>, arg_extremum<int32_t, largest>,
+     arg_extremum<int64_t, largest>, arg_extremum<float, largest>, arg_extremum<double, largest>},
+    {nullptr, arg_columns<uint8_t, largest>, arg_columns<int32_t, largest>,
+     arg_columns<int64_t, largest>, arg_columns<float, largest>, arg_columns<double, largest>}};
 template <class Op>
 constexpr ScanKernels scans = {{nullptr, scan<Op, uint8_t>, scan<Op, int32_t>, scan<Op, int64_t>,
                                 scan<Op, float>, scan<Op, double>}};

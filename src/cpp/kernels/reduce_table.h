@@ -18,6 +18,8 @@ struct ReduceKernels {
 /// *index = where the largest (smallest) of n >= 1 elements first occurs; the first NaN wins.
 struct ArgKernels {
   void (*row[6])(int64_t n, const void* x, int64_t stride, int64_t* index);
+  /// The same down each of `cols` neighbouring columns of `rows` >= 1 rows.
+  void (*columns[6])(int64_t rows, int64_t cols, const void* x, int64_t row_stride, int64_t* index);
 };
 
 /// y[i] = op of x[0] .. x[i]; x and y may be the same memory.

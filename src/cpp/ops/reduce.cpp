@@ -15,6 +15,10 @@ namespace {
 // work.
 constexpr int64_t kPart = 4096, kPartRows = 512;
 constexpr int64_t kTaskElements = 1 << 15;
+// From so many elements on, a task has this many columns: shorter stretches of memory are slow.
+constexpr int64_t kLarge = 1 << 20, kTaskColumns = 1024;
+// Elements of a row and columns that one task searches for an extremum.
+constexpr int64_t kArgPart = 1 << 16, kArgColumns = 256;
 
 struct SplitAxes {
   Shape kept, reduced;
@@ -107,11 +111,13 @@ Tensor reduce(const ReduceKernels& op, const Tensor& x, const Dims& axes, DType 
   const int64_t part = by_columns ? kPartRows : kPart;
   const int64_t parts = std::max<int64_t>(1, (length + part - 1) / part);
   const PartReducer reducer(op, x, result, kept, reduced);
-  const int64_t chunk =
-      std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, std::min(part, length)));
+  const int64_t used = std::max<int64_t>(1, std::min(part, length));
+  int64_t chunk = std::max<int64_t>(1, kTaskElements / used);
+  if (by_columns && outputs * length >= kLarge) chunk = std::max(chunk, kTaskColumns);
   const int64_t chunks = (outputs + chunk - 1) / chunk, size = item_size(result);
+  const int64_t grain = std::max<int64_t>(1, kTaskElements / (used * std::min(chunk, outputs)));
   const Tensor partial = parts == 1 ? y : empty({parts, outputs}, result);
-  parallel_for(0, parts * chunks, 1, [&](int64_t b, int64_t e) {
+  parallel_for(0, parts * chunks, grain, [&](int64_t b, int64_t e) {
     for (int64_t task = b; task < e; ++task) {
       const int64_t p = task / chunks, first = task % chunks * chunk;
       reducer.run(p * part, std::min(length, (p + 1) * part), first,
@@ -168,6 +174,28 @@ Tensor truth(const char* op, const ReduceKernels& kernel, const Tensor& x, const
   return shaped(reduce(kernel, x, axes, DType::kBool), x, axes, keepdims);
 }
 
+// Where the extremum of a row is: of its parts first, then of what they found.
+void arg_of_row(void (*kernel)(int64_t, const void*, int64_t, int64_t*), int64_t n,
+                const std::byte* x, int64_t stride, int64_t size, int64_t* index) {
+  if (n <= kArgPart) return kernel(n, x, stride, index);
+  const int64_t parts = (n + kArgPart - 1) / kArgPart;
+  std::vector<int64_t> found(static_cast<size_t>(parts));
+  const Scratch values(static_cast<size_t>(parts * size));
+  parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      int64_t& at = found[static_cast<size_t>(p)];
+      const int64_t first = p * kArgPart;
+      kernel(std::min(kArgPart, n - first), x + first * stride * size, stride, &at);
+      at += first;
+      std::memcpy(values.as<std::byte>() + p * size, x + at * stride * size,
+                  static_cast<size_t>(size));
+    }
+  });
+  int64_t best = 0;
+  kernel(parts, values.as<std::byte>(), 1, &best);
+  *index = found[static_cast<size_t>(best)];
+}
+
 Tensor arg_extremum(const char* op, const ArgKernels& kernel, const Tensor& x,
                     std::optional<int64_t> axis, bool keepdims) {
   check<TypeError>(x.dtype() != DType::kBool, op, ": does not take bool");
@@ -177,16 +205,19 @@ Tensor arg_extremum(const char* op, const ArgKernels& kernel, const Tensor& x,
   const SplitAxes split = split_axes(flat, {a});
   Tensor y = empty(split.kept, DType::kInt64);
   const StridedLoop kept(split.kept, {&y.strides(), &split.kept_strides});
-  const auto row = kernel.row[index(x.dtype())];
   const int64_t length = flat.shape()[a], stride = split.reduced_strides[0];
-  if (y.numel() > 0)
-    kept.parallel_run(std::max<int64_t>(1, kTaskElements / length),
-                      [&](const StridedLoop::Offsets& at, int64_t n) {
-                        for (int64_t i = 0; i < n; ++i)
-                          row(length,
-                              flat.bytes() + (at[1] + i * kept.inner_stride(1)) * flat.item_size(),
-                              stride, y.data<int64_t>() + at[0] + i);
-                      });
+  const bool by_columns = stride != 1 && kept.inner_stride(1) == 1 && kept.inner_length() > 1;
+  const auto row = kernel.row[index(x.dtype())];
+  const auto columns = kernel.columns[index(x.dtype())];
+  const int64_t outputs = std::max<int64_t>(by_columns ? kArgColumns : 1, kTaskElements / length);
+  kept.parallel_run(outputs, [&](const StridedLoop::Offsets& at, int64_t n) {
+    const std::byte* from = flat.bytes() + at[1] * flat.item_size();
+    int64_t* to = y.data<int64_t>() + at[0];
+    if (by_columns) return columns(length, n, from, stride, to);
+    for (int64_t i = 0; i < n; ++i)
+      arg_of_row(row, length, from + i * kept.inner_stride(1) * flat.item_size(), stride,
+                 flat.item_size(), to + i);
+  });
   if (!keepdims) return y;
   return reshape(y, axis ? keep_axes(x.shape(), {a}) : Shape(x.ndim(), 1));
 }
