@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import select
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,9 @@ from typing import Any
 from bench import sides
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+PATIENCE = 300.0  # seconds; a compiler may take its time
 
 
 class Absent(Exception):
@@ -42,7 +46,6 @@ class Process:
             env=environment,
             cwd=ROOT,
         )
-        self.versions: dict[str, str] = {}
 
     def ask(self, *message: Any) -> Any:
         """Send a message and wait for the answer."""
@@ -51,6 +54,8 @@ class Process:
         try:
             pickle.dump(message, self.process.stdin)
             self.process.stdin.flush()
+            if not select.select([self.process.stdout], [], [], PATIENCE)[0]:
+                self.process.kill()
             kind, value = pickle.load(self.process.stdout)
         except (EOFError, OSError, pickle.UnpicklingError):
             self.process.kill()

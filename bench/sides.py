@@ -27,6 +27,8 @@ FAMILIES = {
     "keras-tensorflow": ("keras",),
     "keras-jax": ("keras",),
 }
+# Sides that spend half a minute on compiling a step: timed on the judged number of threads alone.
+COMPILED = ("torch-compile", "keras-tensorflow", "keras-jax")
 THREAD_VARIABLES = (
     "LEPTON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 )  # fmt: skip

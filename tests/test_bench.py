@@ -21,6 +21,7 @@ if not (ROOT / "bench").is_dir():
 
 case = importlib.import_module("bench.case")
 report = importlib.import_module("bench.report")
+measure = importlib.import_module("bench.measure")
 run = importlib.import_module("bench.run")
 sides = importlib.import_module("bench.sides")
 worker = importlib.import_module("bench.worker")
@@ -56,7 +57,7 @@ def test_case_agrees_with_its_peers(question: str, name: str) -> None:
             continue
         theirs = outputs(peer, question, name)
         row: dict[str, Any] = {"notes": {}}
-        run.compare(found, {peer: theirs, "lepton": own}, row)
+        measure.compare(found, {peer: theirs, "lepton": own}, row)
         assert row["notes"] == {}
 
 
@@ -81,7 +82,7 @@ def test_wrong_results_are_told() -> None:
     found = case.Case("n", {}, tolerance=1e-6)
     row: dict[str, Any] = {"notes": {}}
     values = np.array([1.0, 2.0])
-    run.compare(found, {"torch": [values], "lepton": [values + 1e-3]}, row)
+    measure.compare(found, {"torch": [values], "lepton": [values + 1e-3]}, row)
     assert "WRONG" in row["notes"]["lepton"]
 
 
