@@ -100,6 +100,11 @@ class Bench:
             raise Absent(self.missing[side]) from None
         return found
 
+    def other_isas(self) -> list[str]:
+        """AVX2 where the best is better: what most machines have is reported everywhere."""
+        known = self.process("lepton", self.options.threads[0]).ask("isas")
+        return [isa for isa in known[1:] if isa == "avx2"]
+
     def sides_of(self, case: Case, threads: int) -> list[str]:
         """Lepton first, then the peers that the case and the options name."""
         lepton = ["lepton", *(f"lepton@{isa}" for isa in self.options.isa)]

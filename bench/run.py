@@ -30,7 +30,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--sides", nargs="+", choices=every, default=every, help="peers (default: all)"
     )
     parser.add_argument(
-        "--isa", nargs="+", default=[], help="Lepton with these instead of the best, too"
+        "--isa", nargs="*", help="Lepton with these, too (default: avx2 where the best is better)"
     )
     parser.add_argument(
         "--quick", action="store_true", help="small shapes, few rounds: does it run?"
@@ -79,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     bench = Bench(options)
     rows: list[Row] = []
     try:
+        if options.isa is None:
+            options.isa = bench.other_isas()
         for threads in options.threads:
             for question, case in chosen:
                 if case.threads is None or threads in case.threads:

@@ -44,6 +44,8 @@ def environment(side: str, threads: int) -> dict[str, str]:
         result["LEPTON_ISA"] = isa
     if name in ("torch", "torch-compile"):
         result.update(KEEP_MEMORY)
+    if name == "torch-compile":
+        result["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
     if name.startswith("keras-"):
         result["KERAS_BACKEND"] = name.removeprefix("keras-")
         result["TF_CPP_MIN_LOG_LEVEL"] = "3"

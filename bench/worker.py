@@ -70,7 +70,13 @@ class Worker:
     def versions(self) -> dict[str, str]:
         """Load the library."""
         self.face = sides.load(self.side, self.threads)
+        gc.collect()
+        gc.freeze()  # the library itself is not looked through again
         return sides.versions(self.side)
+
+    def isas(self) -> list[str]:
+        """Lepton's instruction sets on this machine, the best first."""
+        return list(self.face.lib.available_isas())
 
     def prepare(self, question: str, name: str) -> list[np.ndarray]:
         """Build the work of a case and return its outputs."""
@@ -78,10 +84,7 @@ class Worker:
             self.known[question] = {c.name: c for c in case.load(question, self.quick)}
         build = sides.builder(self.known[question][name].sides, self.side)
         self.work, self.warm = build(self.face), False
-        outputs = [digest(value) for value in self.work.outputs()]
-        gc.collect()
-        gc.freeze()
-        return outputs
+        return [digest(value) for value in self.work.outputs()]
 
     def time(self, seconds: float) -> list[float]:
         if self.work.measure is not None:
@@ -104,7 +107,6 @@ class Worker:
 
     def drop(self) -> None:
         self.work = case.Work()
-        gc.unfreeze()
         gc.collect()
 
 
