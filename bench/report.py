@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import platform
 from pathlib import Path
@@ -124,22 +125,23 @@ def line(row: Row) -> str:
     return start + "  ".join(w for w in words if w)
 
 
+TEXTS = {"target", "met", "short of it", "ceiling"}
+
+
 def grid(head: list[str], body: list[list[str]]) -> str:
-    """A Markdown table whose columns are aligned in the source, too; empty columns are left out."""
+    """A Markdown table, aligned in the source, too: words left, figures right, no empty column."""
     kept = [i for i in range(len(head)) if i == 0 or any(line[i] for line in body)]
     head = [head[i] for i in kept]
     body = [[line[i] for i in kept] for line in body]
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+    left = [i == 0 or name in TEXTS for i, name in enumerate(head)]
 
     def text(line: list[str]) -> str:
-        cells = [
-            line[0].ljust(widths[0]),
-            *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)),
-        ]
-        return "| " + " | ".join(cells) + " |"
+        cells = zip(line, widths, left, strict=True)
+        return "| " + " | ".join(c.ljust(w) if lj else c.rjust(w) for c, w, lj in cells) + " |"
 
-    rule = "| " + " | ".join(["-" * widths[0], *("-" * (w - 1) + ":" for w in widths[1:])]) + " |"
-    return "\n".join([text(head), rule, *map(text, body)])
+    rule = ["-" * w if lj else "-" * (w - 1) + ":" for w, lj in zip(widths, left, strict=True)]
+    return "\n".join([text(head), text(rule), *map(text, body)])
 
 
 def table(rows: list[Row]) -> str:
@@ -171,18 +173,29 @@ def table(rows: list[Row]) -> str:
     return grid(head, body)
 
 
+def geometric(ratios: list[float]) -> str:
+    """The geometric mean, as ratios have it."""
+    return f"{math.exp(sum(map(math.log, ratios)) / len(ratios)):.2f}" if ratios else ""
+
+
 def summary(document: dict[str, Any]) -> str:
-    """How many judged rows of each question reach their targets."""
+    """Per question: mean ratios, how many judged rows reach their targets, and which do not."""
+    peers = list(PEERS)
     body = []
     for question in dict.fromkeys(r["question"] for r in document["rows"]):
-        found = [(r, verdicts(r)) for r in document["rows"] if r["question"] == question]
-        judged = [(r, v) for r, v in found if v]
-        if judged:
-            short = [r["case"] for r, v in judged if not all(v.values())]
-            text = "; ".join(short[:4]) + (f"; {len(short) - 4} more" if len(short) > 4 else "")
-            reached_all = len(judged) - len(short)
-            body.append([cases.module(question).TITLE, f"{reached_all} of {len(judged)}", text])
-    return grid(["question", "rows at target", "short of it"], body)
+        rows = [r for r in document["rows"] if r["question"] == question and r["judged"]]
+        means = [
+            geometric(
+                [r for row in rows if (r := reached(row, "lepton", peer)) and row["unit"] == "s"]
+            )
+            for peer in peers
+        ]
+        judged = [(r, v) for r in rows if (v := verdicts(r))]
+        short = [r["case"] for r, v in judged if not all(v.values())]
+        text = "; ".join(short[:3]) + (f"; {len(short) - 3} more" if len(short) > 3 else "")
+        count = f"{len(judged) - len(short)} of {len(judged)}" if judged else ""
+        body.append([cases.module(question).TITLE, *means, count, text])
+    return grid(["question", *PEERS.values(), "at target", "short of it"], body)
 
 
 def tops(document: dict[str, Any]) -> str:
@@ -225,6 +238,7 @@ def markdown(document: dict[str, Any]) -> str:
         f"{document['cpu']}, {document['cores']} cores. {document['date']}. {document['system']}.\n"
         f"{versions}. The run took {document['seconds'] / 60:.0f} minutes.",
         READING.rstrip(),
+        "Geometric means of the ratios, and the rows that reach their targets:",
         summary(document),
         tops(document),
     ]
