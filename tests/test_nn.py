@@ -82,6 +82,26 @@ def is_float(value: Any) -> bool:
     return isinstance(value, lepton.Tensor) and value.dtype in (lepton.float32, lepton.float64)
 
 
+def tensors(result: Any) -> list[Any]:
+    """The tensors of a result that may be a tuple of results."""
+    if isinstance(result, (tuple, list)):
+        return [tensor for each in result for tensor in tensors(each)]
+    return [result]
+
+
+def values(result: Any) -> list[Any]:
+    """The arrays of a result."""
+    return [np.asarray(tensor.detach()) for tensor in tensors(result)]
+
+
+def squares(result: Any) -> Any:
+    """The sum of all squares in a result: a loss that reaches every part of it."""
+    total = 0.0
+    for tensor in tensors(result):
+        total = total + (tensor * tensor).sum()
+    return total
+
+
 @pytest.fixture(params=MODULES, ids=lambda cls: cls.__name__)
 def cls(request: pytest.FixtureRequest) -> Any:
     lepton.manual_seed(0)
@@ -121,8 +141,7 @@ def test_forward_and_backward_reach_every_parameter(cls: Any) -> None:
         value.detach().requires_grad_(True) if is_float(value) else value
         for value in subject.inputs
     ]
-    result = subject.module(*inputs)
-    lepton.sum(result * result).backward()
+    squares(subject.module(*inputs)).backward()
     for tensor in [*filter(is_float, inputs[:1]), *subject.module.parameters()]:
         assert tensor.grad is not None
         assert tensor.grad.shape == tensor.shape
@@ -155,13 +174,13 @@ def test_a_copy_computes_the_same_and_shares_nothing(cls: Any, duplicate: Any) -
     twin = duplicate(module)
     assert repr(twin) == repr(module)
     if subject.inputs is not None:
-        before = np.asarray(module(*subject.inputs).detach())
-        np.testing.assert_array_equal(np.asarray(twin(*subject.inputs).detach()), before)
+        before = values(module(*subject.inputs))
+        np.testing.assert_equal(values(twin(*subject.inputs)), before)
     for parameter in twin.parameters():
         assert parameter.requires_grad
         parameter.detach().fill_(5)
     if subject.inputs is not None:
-        np.testing.assert_array_equal(np.asarray(module(*subject.inputs).detach()), before)
+        np.testing.assert_equal(values(module(*subject.inputs)), before)
 
 
 def test_train_and_eval_are_set_everywhere(cls: Any) -> None:
@@ -186,8 +205,8 @@ def test_evaluation_is_deterministic(cls: Any) -> None:
     if subject.inputs is None:
         return
     module = subject.module.eval()
-    first, second = (np.asarray(module(*subject.inputs).detach()) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
+    first, second = (values(module(*subject.inputs)) for _ in range(2))
+    np.testing.assert_equal(first, second)
 
 
 # ------------------------------------------------------------------------ against PyTorch
@@ -225,9 +244,10 @@ def assert_equal_training(module: nn.Module, twin: Any, inputs: Any, mode: bool)
     result, expected = module(*ours), twin(*theirs)
     # float32 sums of some tens of terms of size 1
     close = {"rtol": 1e-4, "atol": 1e-5}
-    np.testing.assert_allclose(np.asarray(result.detach()), expected.detach().numpy(), **close)
-    lepton.sum(result * result).backward()
-    (expected * expected).sum().backward()
+    for value, expected_value in zip(values(result), tensors(expected), strict=True):
+        np.testing.assert_allclose(value, expected_value.detach().numpy(), **close)
+    squares(result).backward()
+    squares(expected).backward()
     pairs = [*zip(module.parameters(), twin.parameters(), strict=True)]
     pairs += [(ours[0], theirs[0])] * is_float(ours[0])
     for ours_leaf, theirs_leaf in pairs:
@@ -239,8 +259,8 @@ def assert_equal_training(module: nn.Module, twin: Any, inputs: Any, mode: bool)
 def is_random(module: nn.Module, inputs: Any) -> bool:
     """Whether two calls in training mode differ."""
     module = copy.deepcopy(module).train()
-    first, second = (np.asarray(module(*inputs).detach()) for _ in range(2))
-    return not np.array_equal(first, second)
+    first, second = (values(module(*inputs)) for _ in range(2))
+    return not all(map(np.array_equal, first, second))
 
 
 @pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
@@ -297,6 +317,17 @@ VARIANTS = [
     ("GELU('tanh')", (2, 7)),
     ("Softplus(2.0, 1.0)", (2, 7)),
     ("Softmax(1)", (2, 7, 3)),
+    ("LSTM(5, 4, 2, bidirectional=True, batch_first=True)", (3, 6, 5)),
+    ("LSTM(5, 4, bias=False)", (6, 3, 5)),
+    ("LSTM(5, 4, 2)", (6, 5)),
+    ("GRU(5, 4, 3, bidirectional=True)", (6, 3, 5)),
+    ("GRU(5, 4, bias=False, batch_first=True)", (6, 3, 5)),
+    ("GRU(5, 4, 2, bidirectional=True, batch_first=True)", (6, 5)),
+    ("RNN(5, 4, 2, 'relu', False)", (6, 3, 5)),
+    ("RNN(5, 4, 2, batch_first=True, bidirectional=True)", (6, 3, 5)),
+    ("LSTMCell(5, 4, bias=False)", (3, 5)),
+    ("GRUCell(5, 4)", (5,)),
+    ("RNNCell(5, 4, nonlinearity='relu')", (3, 5)),
 ]
 
 
@@ -355,6 +386,10 @@ REFUSED = [
     ("CrossEntropyLoss(label_smoothing=2)", ValueError, "label_smoothing expects a finite number"),
     ("CrossEntropyLoss([1.0, 2.0])", TypeError, "buffer weight expects a Tensor or None"),
     ("Sequential(3)", TypeError, "Sequential: layer 0 expects a Module, got int"),
+    ("LSTM(0, 2)", ValueError, "LSTM: input_size expects an integer >= 1, got 0"),
+    ("LSTM(3, 2, proj_size=1)", ValueError, r"LSTM: proj_size expects 0 \(no projections\), got 1"),
+    ("GRU(3, 2, dropout=2)", ValueError, "GRU: dropout expects a finite number >= 0 and <= 1"),
+    ("RNN(3, 2, nonlinearity='elu')", ValueError, "RNN: nonlinearity expects 'tanh' or 'relu'"),
 ]
 
 

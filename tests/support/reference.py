@@ -201,12 +201,79 @@ def class_loss(
     return np.sum(losses) / total
 
 
+def sigmoid(x: Array) -> Array:
+    """The logistic function."""
+    return 1 / (1 + np.exp(-x))
+
+
+def recurrent_sums(x: Array, weight: Array, bias: Array | None, gates: int) -> Array:
+    """x weight.T + bias as [gates, batch, units]."""
+    rows = x @ weight.T + (0 if bias is None else bias)
+    if len(weight) % gates or (bias is not None and bias.shape != (len(weight),)):
+        raise ValueError("the weights and biases do not fit")
+    return np.stack(np.split(rows, gates, axis=-1))
+
+
+def recurrent(
+    step: Callable[..., list[Array]], x: Array, units: int, first: list[Array | None], reverse: bool
+) -> list[Array]:
+    """The first states of all steps, then the last of each state."""
+    shape = (x.shape[1], units)
+    states = [np.zeros(shape, x.dtype) if s is None else s for s in first]
+    if any(s.shape != shape for s in states):
+        raise ValueError("the states do not fit")
+    output = np.zeros((len(x), *shape), x.dtype)
+    for t in reversed(range(len(x))) if reverse else range(len(x)):
+        states = step(x[t], *states)
+        output[t] = states[0]
+    return [output, *states]
+
+
+def lstm(
+    x: Array, w_ih: Array, w_hh: Array, b_ih: Any, b_hh: Any, h0: Any, c0: Any, reverse: bool
+) -> list[Array]:
+    """An LSTM layer; gates input, forget, cell, output."""
+
+    def step(x: Array, h: Array, c: Array) -> list[Array]:
+        i, f, g, o = recurrent_sums(x, w_ih, b_ih, 4) + recurrent_sums(h, w_hh, b_hh, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        return [sigmoid(o) * np.tanh(c), c]
+
+    return recurrent(step, x, w_hh.shape[1], [h0, c0], reverse)
+
+
+def gru(
+    x: Array, w_ih: Array, w_hh: Array, b_ih: Any, b_hh: Any, h0: Any, reverse: bool
+) -> list[Array]:
+    """A GRU layer; gates reset, update, new."""
+
+    def step(x: Array, h: Array) -> list[Array]:
+        of_input, of_state = recurrent_sums(x, w_ih, b_ih, 3), recurrent_sums(h, w_hh, b_hh, 3)
+        r, z = of_input[:2] + of_state[:2]
+        n = np.tanh(of_input[2] + sigmoid(r) * of_state[2])
+        return [sigmoid(-z) * n + sigmoid(z) * h]  # 1 - sigmoid(z) would lose all digits
+
+    return recurrent(step, x, w_hh.shape[1], [h0], reverse)
+
+
+def rnn(
+    x: Array, w_ih: Array, w_hh: Array, b_ih: Any, b_hh: Any, h0: Any, kind: str, reverse: bool
+) -> list[Array]:
+    """A layer of plain recurrent cells."""
+
+    def step(x: Array, h: Array) -> list[Array]:
+        total = (recurrent_sums(x, w_ih, b_ih, 1) + recurrent_sums(h, w_hh, b_hh, 1))[0]
+        return [np.tanh(total) if kind == "tanh" else np.maximum(total, 0)]
+
+    return recurrent(step, x, w_hh.shape[1], [h0], reverse)
+
+
 FORMULA_SCOPE = {
     **{name: getattr(np, name) for name in dir(np) if not name.startswith("_")},
     **{
         f.__name__: f for f in (one_hot, log_softmax, softmax, reduce, pair, windows, adaptive_pool)
     },
-    **{f.__name__: f for f in (convolve, convolve_transposed, class_loss)},
+    **{f.__name__: f for f in (convolve, convolve_transposed, class_loss, lstm, gru, rnn)},
     "anything": Anything,
     "erf": lambda x: erf(np.asarray(x, np.float64)),
     "range": range,

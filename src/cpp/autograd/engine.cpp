@@ -71,7 +71,7 @@ class Sweep {
       if (node.needed[i] && node.vjps[i]) dx[i] = node.vjps[i](dy);
     dy = Tensor();
     for (size_t i = 0; i < node.needed.size(); ++i)
-      if (node.needed[i] && dx[i].defined())
+      if (node.needed[i] && (dx[i].defined() || node.side))
         send(node.leaves[i], node.nodes[i].get(), std::move(dx[i]));
     for (const auto& [i, rows] : dx.rows()) send(node.leaves[i], node.nodes[i].get(), rows);
     if (!retain_) node.release();
@@ -80,10 +80,13 @@ class Sweep {
   void send(const Tensor& leaf, Node* node, Tensor dx) {
     if (leaf.defined()) return accumulate(leaf, std::move(dx));
     Slot& slot = pending_[node];
-    if (!slot.gradient.defined()) {
+    if (!slot.node) {
       slot.node = Ref<Node>(node);
-      slot.gradient = std::move(dx);
       queue_.push(node);
+    }
+    if (!dx.defined()) return;  // of a side output: its taker has it
+    if (!slot.gradient.defined()) {
+      slot.gradient = std::move(dx);
     } else {
       if (!slot.gradient.is_unshared() || !slot.gradient.is_dense())
         slot.gradient = clone(slot.gradient);

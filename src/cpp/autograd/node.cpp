@@ -109,6 +109,17 @@ Tensor Recorder::output(Tensor y) {
   return y;
 }
 
+Tensor side_output(const char* op, const Tensor& y, Tensor x,
+                   std::function<void(const Tensor& dx)> take) {
+  Recorder tape(op, {&y});
+  if (tape) tape.node_->side = true;
+  tape.vjp(0, [take = std::move(take)](const Tensor& dx) {
+    take(dx);
+    return Tensor();
+  });
+  return tape.output(std::move(x));
+}
+
 bool grad_enabled() { return recording; }
 void set_grad_enabled(bool on) { recording = on; }
 

@@ -57,6 +57,7 @@ struct Node : History {
   std::vector<bool> needed;      // per input: does it take a gradient at all
   std::vector<Vjp> vjps;         // per input, or
   JointVjp joint;                // one for all
+  bool side = false;             // see side_output: its input's op runs though it sends nothing
   bool freed = false;
 
   ~Node() override;
@@ -83,9 +84,16 @@ class Recorder {
   Tensor output(Tensor y);
 
  private:
+  friend Tensor side_output(const char* op, const Tensor& y, Tensor x,
+                            std::function<void(const Tensor& dx)> take);
   void add(const Tensor& x);
   Ref<Node> node_;
 };
+
+/// x as a further result of the op that made y: `take` gets its gradient before the vjp of y runs,
+/// whose dy is undefined if y itself has none. x must be fresh.
+Tensor side_output(const char* op, const Tensor& y, Tensor x,
+                   std::function<void(const Tensor& dx)> take);
 
 /// Whether ops record on this thread.
 bool grad_enabled();

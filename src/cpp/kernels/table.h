@@ -9,6 +9,7 @@
 #include "kernels/optim_table.h"
 #include "kernels/pool_table.h"
 #include "kernels/random_table.h"
+#include "kernels/recurrent_table.h"
 #include "kernels/reduce_table.h"
 #include "kernels/softmax_table.h"
 #include "kernels/winograd_table.h"
@@ -24,6 +25,7 @@
   X(optim, OptimTable)             \
   X(pool, PoolTable)               \
   X(random, RandomTable)           \
+  X(recurrent, RecurrentTable)     \
   X(reduce, ReduceTable)           \
   X(softmax, SoftmaxTable)         \
   X(winograd, WinogradTable)

@@ -13,6 +13,7 @@
 #include "ops/norm.h"
 #include "ops/optimizer.h"
 #include "ops/pool.h"
+#include "ops/recurrent.h"
 #include "ops/reduce.h"
 #include "ops/softmax.h"
 #include "ops/view.h"
@@ -41,6 +42,7 @@ void visit_functional_ops(Visit&& op) {
   visit_pool_ops(op);
   visit_dropout_ops(op);
   visit_embedding_ops(op);
+  visit_recurrent_ops(op);
   visit_loss_ops(op);
 }
 

@@ -15,5 +15,7 @@ from lepton.nn.module import *
 from lepton.nn.normalization import *
 from lepton.nn.parameter import *
 from lepton.nn.pooling import *
+from lepton.nn.recurrent import *
+from lepton.nn.recurrent_cell import *
 from lepton.nn.shape import *
 from lepton.nn.state import *
