@@ -10,9 +10,9 @@ from lepton._core import Tensor
 __all__ = [
     "elu", "leaky_relu", "logsigmoid", "relu", "sigmoid", "silu", "softplus", "linear", "conv2d",
     "conv_transpose2d", "gelu", "softmax", "log_softmax", "batch_norm", "layer_norm", "max_pool2d",
-    "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding",
-    "cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
-    "huber_loss", "smooth_l1_loss",
+    "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding", "lstm",
+    "gru", "rnn", "cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "mse_loss",
+    "l1_loss", "huber_loss", "smooth_l1_loss",
 ]
 # fmt: on
 
@@ -98,6 +98,36 @@ def embedding(
     *,
     sparse: builtins.bool = ...,
 ) -> Tensor: ...
+def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = ...) -> Tensor: ...
+def lstm(
+    input: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = ...,
+    bias_hh: Tensor | None = ...,
+    h0: Tensor | None = ...,
+    c0: Tensor | None = ...,
+    reverse: builtins.bool = ...,
+) -> tuple[Tensor, ...]: ...
+def gru(
+    input: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = ...,
+    bias_hh: Tensor | None = ...,
+    h0: Tensor | None = ...,
+    reverse: builtins.bool = ...,
+) -> tuple[Tensor, ...]: ...
+def rnn(
+    input: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor | None = ...,
+    bias_hh: Tensor | None = ...,
+    h0: Tensor | None = ...,
+    nonlinearity: str = ...,
+    reverse: builtins.bool = ...,
+) -> tuple[Tensor, ...]: ...
 def cross_entropy(
     input: Tensor,
     target: Tensor,
