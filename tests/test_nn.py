@@ -55,9 +55,9 @@ def subject_of(cls: type[nn.Module]) -> Subject:
 
         return __init__
 
-    def call(self: nn.Module, *args: Any) -> Any:
+    def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         calls.append((self, args))
-        return original_call(self, *args)
+        return original_call(self, *args, **kwargs)
 
     original_call = nn.Module.__call__
     names: dict[str, Any] = {}
@@ -284,7 +284,10 @@ def test_constructor_takes_the_arguments_of_torch(cls: Any) -> None:
         return
     extra = {"axis", "dtype"}
     for name in ours.keys() - extra:
-        assert ours[name].default == theirs[name].default, name
+        default, expected = ours[name].default, theirs[name].default
+        if callable(expected) and not inspect.isclass(expected):
+            default, expected = default.__name__, expected.__name__
+        assert default == expected, name
     positional = [
         name for name, parameter in ours.items() if parameter.kind is not parameter.KEYWORD_ONLY
     ]
@@ -390,6 +393,14 @@ REFUSED = [
     ("LSTM(3, 2, proj_size=1)", ValueError, r"LSTM: proj_size expects 0 \(no projections\), got 1"),
     ("GRU(3, 2, dropout=2)", ValueError, "GRU: dropout expects a finite number >= 0 and <= 1"),
     ("RNN(3, 2, nonlinearity='elu')", ValueError, "RNN: nonlinearity expects 'tanh' or 'relu'"),
+    (
+        "MultiheadAttention(8, 3)",
+        ValueError,
+        "MultiheadAttention: embed_dim expects a multiple of num_heads, got embed_dim=8",
+    ),
+    ("MultiheadAttention(8, 2, dropout=2)", ValueError, "dropout expects a finite number >= 0"),
+    ("TransformerEncoderLayer(8, 2, activation='elu')", ValueError, "expects 'relu' or 'gelu'"),
+    ("TransformerEncoder(3, 2)", TypeError, "encoder_layer expects a Module, got int"),
 ]
 
 

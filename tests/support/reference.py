@@ -268,12 +268,49 @@ def rnn(
     return recurrent(step, x, w_hh.shape[1], [h0], reverse)
 
 
+def attention(
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None = None,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Array:
+    """Softmax of scaled products of queries with keys, times values; 0 where no key is seen."""
+    if enable_gqa:
+        key, value = (np.repeat(x, query.shape[-3] // x.shape[-3], axis=-3) for x in (key, value))
+    factor = max(query.shape[-1], 1) ** -0.5 if scale is None else scale
+    scores = query @ np.swapaxes(key, -1, -2) * factor
+    if is_causal:
+        scores = np.where(np.tri(*scores.shape[-2:], dtype=bool), scores, -np.inf)
+    if mask is not None and mask.dtype == bool:
+        scores = np.where(mask, scores, -np.inf)
+    elif mask is not None:
+        scores = scores + mask
+    most = np.max(scores, axis=-1, keepdims=True, initial=-np.inf)
+    weights = np.exp(scores - np.where(np.isfinite(most), most, 0))
+    total = np.sum(weights, axis=-1, keepdims=True)
+    return weights / np.where(total == 0, 1, total) @ value
+
+
+def packed_attention(
+    qkv: Array, num_heads: int, mask: Array | None = None, is_causal: bool = False
+) -> Array:
+    """Attention of heads that lie side by side in the last axis, as their results do."""
+    batch, length, _ = qkv.shape
+    heads = np.moveaxis(qkv.reshape(batch, length, 3, num_heads, -1), 1, 3)
+    result = attention(heads[:, 0], heads[:, 1], heads[:, 2], mask, is_causal)
+    return np.moveaxis(result, 1, 2).reshape(batch, length, -1)
+
+
 FORMULA_SCOPE = {
     **{name: getattr(np, name) for name in dir(np) if not name.startswith("_")},
     **{
         f.__name__: f for f in (one_hot, log_softmax, softmax, reduce, pair, windows, adaptive_pool)
     },
     **{f.__name__: f for f in (convolve, convolve_transposed, class_loss, lstm, gru, rnn)},
+    **{f.__name__: f for f in (attention, packed_attention)},
     "anything": Anything,
     "erf": lambda x: erf(np.asarray(x, np.float64)),
     "range": range,

@@ -1,6 +1,7 @@
 // All the rest of Lepton knows about a kernel build: one struct of function pointers per family.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include "kernels/attention_table.h"
 #include "kernels/conv_table.h"
 #include "kernels/copy_table.h"
 #include "kernels/elementwise_table.h"
@@ -17,6 +18,7 @@
 /// X(family, type): every family exports lepton::<isa>::<family>_table of that type, and nothing
 /// else.
 #define LEPTON_KERNEL_FAMILIES(X)  \
+  X(attention, AttentionTable)     \
   X(conv, ConvTable)               \
   X(copy, CopyTable)               \
   X(elementwise, ElementwiseTable) \

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "ops/activation.h"
+#include "ops/attention.h"
 #include "ops/conv.h"
 #include "ops/create.h"
 #include "ops/dropout.h"
@@ -43,6 +44,7 @@ void visit_functional_ops(Visit&& op) {
   visit_dropout_ops(op);
   visit_embedding_ops(op);
   visit_recurrent_ops(op);
+  visit_attention_ops(op);
   visit_loss_ops(op);
 }
 

@@ -5,6 +5,7 @@ from lepton.nn import functional as functional
 from lepton.nn import init as init
 from lepton.nn import utils as utils
 from lepton.nn.activation import *
+from lepton.nn.attention import *
 from lepton.nn.container import *
 from lepton.nn.convolution import *
 from lepton.nn.dropout import *
@@ -19,3 +20,4 @@ from lepton.nn.recurrent import *
 from lepton.nn.recurrent_cell import *
 from lepton.nn.shape import *
 from lepton.nn.state import *
+from lepton.nn.transformer import *
