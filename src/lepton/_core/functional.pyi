@@ -13,6 +13,9 @@ __all__ = [
     "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding", "lstm",
     "gru", "rnn", "cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "mse_loss",
     "l1_loss", "huber_loss", "smooth_l1_loss",
+    "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding",
+    "scaled_dot_product_attention", "packed_attention", "cross_entropy", "nll_loss",
+    "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
 ]
 # fmt: on
 
@@ -97,6 +100,24 @@ def embedding(
     padding_idx: builtins.int | None = ...,
     *,
     sparse: builtins.bool = ...,
+def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = ...) -> Tensor: ...
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = ...,
+    dropout_p: builtins.float = ...,
+    is_causal: builtins.bool = ...,
+    *,
+    scale: builtins.float | None = ...,
+    enable_gqa: builtins.bool = ...,
+) -> Tensor: ...
+def packed_attention(
+    qkv: Tensor,
+    num_heads: builtins.int,
+    attn_mask: Tensor | None = ...,
+    dropout_p: builtins.float = ...,
+    is_causal: builtins.bool = ...,
 ) -> Tensor: ...
 def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = ...) -> Tensor: ...
 def lstm(
