@@ -66,6 +66,11 @@ def flops(amount: float, double: bool = False) -> Ceiling:
     return Ceiling("fma", 2 * amount if double else amount)
 
 
+def traffic(*sizes: float) -> Ceiling:
+    """Floats that are read or written once each, in about equal parts."""
+    return Ceiling("copy", 4.0 * sum(sizes))
+
+
 def sum_tolerance(terms: float, eps: float = EPS) -> float:
     """Bound of |a - b| / max|b| for two ways to add `terms` products of zero mean.
 

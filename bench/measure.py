@@ -10,6 +10,7 @@ time).
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import sys
 from typing import Any
@@ -21,12 +22,24 @@ from bench.case import Case
 from bench.process import Absent, Failed, Process
 
 Row = dict[str, Any]
-# A round that takes longer than this is slow work, which varies less: three rounds are enough.
-SLOW_ROUND = 1.0
+Turns = dict[str, list[list[float]]]
+"""Of each side, the times of its calls, turn by turn."""
+
+# Rounds end after so many once every ratio changes by no more than this between them.
+LEAST_ROUNDS = 3
+STEADY = 0.05
 
 
 def is_lepton(side: str) -> bool:
     return side.startswith("lepton")
+
+
+def told(error: Exception) -> str:
+    """The last line of what a side's process said, without this machine's folders."""
+    text = str(error).strip()
+    if isinstance(error, Failed):
+        print(text, file=sys.stderr)
+    return re.sub(r"(/[\w.+@-]+)+/", "", text.splitlines()[-1])[:300]
 
 
 def compare(case: Case, outputs: dict[str, list[np.ndarray]], row: Row) -> None:
@@ -45,29 +58,48 @@ def compare(case: Case, outputs: dict[str, list[np.ndarray]], row: Row) -> None:
             row["notes"][side] = f"WRONG: output {i} against {peers[0]}: {error}"
 
 
-def figures(case: Case, turns: dict[str, list[list[float]]], tops: dict[str, list[float]]) -> Row:
+def figures(case: Case, turns: Turns, tops: dict[str, list[float]]) -> Row:
     """Medians and spreads of all sides, and Lepton's ratios and part of the ceiling."""
     result: Row = {}
-    medians = {side: [statistics.median(t) for t in found] for side, found in turns.items()}
     for side, found in turns.items():
         every = [t for turn in found for t in turn]
         low, middle, high = np.percentile(every, [25, 50, 75])
         spread = float((high - low) / middle) if middle else 0.0
         result[side] = {"value": float(middle), "spread": spread, "calls": len(every)}
-    for side, own in medians.items():
-        if not is_lepton(side) or not all(own):
-            continue
+    for side in filter(is_lepton, turns):
+        ratios = round_ratios(turns, side)
         result[side]["ratios"] = {
-            peer: statistics.median(b / a for a, b in zip(own, theirs, strict=True))
-            for peer, theirs in medians.items()
-            if not is_lepton(peer)
+            p: statistics.median(found) for p, found in ratios.items() if found
         }
         if case.ceiling is not None:
-            parts = [case.ceiling.amount / top / t for top, t in zip(tops[side], own, strict=True)]
+            parts = [
+                case.ceiling.amount / top / statistics.median(times)
+                for top, times in zip(tops[side], turns[side], strict=True)
+            ]
             result[side]["ceiling"] = statistics.median(parts)
             result[side]["top"] = statistics.median(tops[side])
             result[side]["ceiling_kind"] = case.ceiling.kind
     return result
+
+
+def round_ratios(turns: Turns, side: str) -> dict[str, list[float]]:
+    """For each peer its time over that of `side`, one ratio a round."""
+    medians = {name: [statistics.median(t) for t in found] for name, found in turns.items()}
+    return {
+        peer: [b / a for a, b in zip(medians[side], theirs, strict=True) if a]
+        for peer, theirs in medians.items()
+        if not is_lepton(peer)
+    }
+
+
+def steady(turns: Turns) -> bool:
+    """Whether all ratios hardly change from round to round."""
+    return all(
+        max(ratios) - min(ratios) <= STEADY * statistics.median(ratios)
+        for side in filter(is_lepton, turns)
+        for ratios in round_ratios(turns, side).values()
+        if ratios
+    )
 
 
 class Bench:
@@ -96,7 +128,7 @@ class Bench:
         except (Absent, Failed) as error:
             if is_lepton(side):
                 raise SystemExit(f"Lepton does not start: {error}") from None
-            self.missing[side] = str(error).strip().splitlines()[-1]
+            self.missing[side] = told(error)
             raise Absent(self.missing[side]) from None
         return found
 
@@ -149,16 +181,16 @@ class Bench:
                 process.rest()
             except Absent as error:
                 known = side in self.missing
-                row["notes"][side] = f"{'not installed' if known else 'not built'}: {error}"
+                row["notes"][side] = f"{'not installed' if known else 'not built'}: {told(error)}"
             except Failed as error:
-                row["notes"][side] = f"failed: {str(error).strip()}"
+                row["notes"][side] = f"failed: {told(error)}"
         return outputs
 
     def take_turns(
         self, case: Case, threads: int, ready: list[str], row: Row
-    ) -> tuple[dict[str, list[list[float]]], dict[str, list[float]]]:
-        """The times of each side's calls, turn by turn, and the ceilings beside Lepton's turns."""
-        turns: dict[str, list[list[float]]] = {side: [] for side in ready}
+    ) -> tuple[Turns, dict[str, list[float]]]:
+        """The times of all sides, and the ceilings beside Lepton's turns."""
+        turns: Turns = {side: [] for side in ready}
         tops: dict[str, list[float]] = {side: [] for side in ready}
         rounds = case.rounds or self.options.rounds
         done = 0
@@ -171,11 +203,11 @@ class Bench:
                     if case.ceiling is not None and is_lepton(side):
                         tops[side].append(self.top(case.ceiling.kind, process, threads))
                 except (Absent, Failed) as error:
-                    row["notes"][side] = f"failed: {str(error).strip()}"
+                    row["notes"][side] = f"failed: {told(error)}"
                     del turns[side]
             done += 1
-            if done == 1 and sum(sum(t[0]) for t in turns.values()) > SLOW_ROUND:
-                rounds = min(rounds, 3)
+            if done >= LEAST_ROUNDS and steady(turns):
+                break
         return turns, tops
 
     def top(self, kind: str, process: Process, threads: int) -> float:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -35,8 +34,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="small shapes, few rounds: does it run?"
     )
-    parser.add_argument("--rounds", type=int, help="turns of each side (5; quick: 2)")
-    parser.add_argument("--seconds", type=float, help="length of a turn (0.06; quick: 0.01)")
+    parser.add_argument("--rounds", type=int, help="most turns of each side (5; quick: 2)")
+    parser.add_argument("--seconds", type=float, help="length of a turn (0.05; quick: 0.01)")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file")
@@ -47,7 +46,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if wrong := set(options.questions) - set(cases.questions()):
         parser.error(f"no question {', '.join(sorted(wrong))}; there are {cases.questions()}")
     options.rounds = options.rounds or (2 if options.quick else 5)
-    options.seconds = options.seconds or (0.01 if options.quick else 0.06)
+    options.seconds = options.seconds or (0.01 if options.quick else 0.05)
     cores = len(os.sched_getaffinity(0))
     options.threads = options.threads or [n for n in (2, 1) if n <= cores]
     part = options.questions or options.only or options.quick or options.sides != every
@@ -97,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         "rows": rows,
     }
     if options.json:
-        options.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        options.json.write_text(report.as_json(document), encoding="utf-8")
     if options.markdown:
         options.markdown.write_text(report.markdown(document), encoding="utf-8")
     wrong = [f"{r['case']}: {s}: {n}" for r in rows for s, n in r["notes"].items() if "WRONG" in n]

@@ -23,6 +23,7 @@ from bench import case, sides
 # What Python says when a library lacks a name or an argument.
 LACKING = re.compile(r"has no attribute|cannot import name|unexpected keyword|No module named")
 SAMPLE = 65536
+LONG = 0.05  # seconds
 
 
 def digest(value: Any) -> np.ndarray:
@@ -34,16 +35,17 @@ def digest(value: Any) -> np.ndarray:
     return np.array([array.size, *flat], dtype=np.float64)
 
 
-def durations(run: Any, seconds: float, warm: bool) -> list[float]:
+def durations(run: Any, seconds: float) -> list[float]:
     """Times of single calls for about so many seconds; short calls are timed in groups.
 
-    Unless the side is `warm` from the turn before, a first call is not counted.
+    The first call of a turn finds the other sides' data in the caches and does not count, unless it
+    is so long that it does not matter.
     """
     clock = time.perf_counter
     start = clock()
     run()
     once = clock() - start
-    found = [once] if warm else []
+    found = [once] if once > LONG else []
     group = 1
     if once < 1e-4:
         start = clock()
@@ -65,7 +67,7 @@ class Worker:
         self.side, self.threads, self.quick = side, threads, quick
         self.face: Any = None
         self.known: dict[str, dict[str, case.Case]] = {}
-        self.work, self.warm = case.Work(), False
+        self.work = case.Work()
 
     def versions(self) -> dict[str, str]:
         """Load the library."""
@@ -83,15 +85,13 @@ class Worker:
         if question not in self.known:
             self.known[question] = {c.name: c for c in case.load(question, self.quick)}
         build = sides.builder(self.known[question][name].sides, self.side)
-        self.work, self.warm = build(self.face), False
+        self.work = build(self.face)
         return [digest(value) for value in self.work.outputs()]
 
     def time(self, seconds: float) -> list[float]:
         if self.work.measure is not None:
             return [self.work.measure()]
-        found = durations(self.work.run, seconds, self.warm)
-        self.warm = min(found) > 0.05  # after a long call the caches remember no other side
-        return found
+        return durations(self.work.run, seconds)
 
     def peak(self, seconds: float) -> float:
         """Multiply-adds per second out of registers, times two."""

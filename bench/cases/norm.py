@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.case import Case, sum_tolerance
+from bench.case import Case, sum_tolerance, traffic
 from bench.cases._layers import Make, layer
 
 TITLE = "Normalisation"
@@ -46,6 +46,8 @@ def cases(quick: bool) -> Iterator[Case]:
                 f"{name} forward{' + backward' * backward}",
                 {"framework": layer(maker(kind, arguments), shape, backward, image)},
                 targets={"torch": 2.0},
+                # x and y; backward x, dy and dx.
+                ceiling=traffic(*[float(np.prod(shape))] * (5 if backward else 2)),
                 # The gradients of weight and bias add over all that is not a channel.
                 tolerance=sum_tolerance(float(np.prod(shape)) / shape[1 if image else -1]),
             )

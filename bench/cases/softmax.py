@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.case import Case, sum_tolerance
+from bench.case import Case, sum_tolerance, traffic
 from bench.cases._layers import Make, layer
 
 TITLE = "Softmax and cross-entropy"
@@ -28,6 +28,12 @@ def maker(name: str, rows: int, classes: int) -> Make:
     return make
 
 
+def passes(name: str, size: int, backward: bool) -> list[int]:
+    """What must move: x and y; backward y, dy and dx. A loss has no large y and dy."""
+    forward = [size] if name == "cross-entropy" else [size] * 2
+    return forward + [size] * (len(forward) + 1) * backward
+
+
 def cases(quick: bool) -> Iterator[Case]:
     for rows, classes in [(6, 10), (4, 33)] if quick else SHAPES:
         for name in ("softmax", "log-softmax", "cross-entropy"):
@@ -36,6 +42,7 @@ def cases(quick: bool) -> Iterator[Case]:
                     f"{name} ({rows},{classes}) forward{' + backward' * backward}",
                     {"framework": layer(maker(name, rows, classes), (rows, classes), backward)},
                     targets={"torch": 2.0},
+                    ceiling=traffic(*passes(name, rows * classes, backward)),
                     # A mean over rows of sums over classes, and an exponential.
                     tolerance=sum_tolerance(rows if name == "cross-entropy" else classes),
                 )
