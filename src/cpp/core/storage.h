@@ -23,6 +23,8 @@ class Storage : public RefCounted {
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   bool writable() const { return writable_; }
+  /// Memory owned elsewhere.
+  bool is_foreign() const { return static_cast<bool>(release_); }
 
   /// Number of in-place writes so far; a saved tensor compares it.
   int64_t version() const { return version_.load(std::memory_order_relaxed); }

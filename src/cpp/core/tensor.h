@@ -73,7 +73,7 @@ class Tensor {
 
   /// Nobody else holds this tensor or its memory: its owner may overwrite it.
   bool is_unshared() const {
-    return impl_->references() == 1 && impl_->storage->references() == 1 && storage().writable();
+    return impl_->references() == 1 && impl_->storage->references() == 1 && !storage().is_foreign();
   }
 
   /// Another view of the same memory, without history.

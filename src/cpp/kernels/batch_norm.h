@@ -39,38 +39,73 @@ LEPTON_INLINE void store_channels(const Vec<T>* v, T* out, int64_t c, int64_t ch
   }
 }
 
+/// One pass over memory: distances are taken from the mean of the first rows, and what that misses
+/// is taken out at the end. The sample is a part of the data, so its mean lies at most
+/// sqrt(rows / sample) standard deviations off: the squares lose a factor of 1 + rows / sample of
+/// their precision at worst, and none where rows are alike.
 template <class T, int kCount>
 LEPTON_INLINE void column_moments(const ChannelBlock& at, int64_t c, const T* x, T* mean,
                                   T* squares) {
-  // The second pass also finds by how much rounding moved the mean, and takes that out again.
-  Vec<T> average[kCount] = {}, square[kCount] = {}, rest[kCount] = {};
-  each_row<T, kCount>(at, c, [&](int64_t i, int64_t lanes, int k) LEPTON_BODY {
-    average[k] += load<T>(x + i, lanes);
+  Vec<T> center[kCount] = {}, square[kCount] = {}, rest[kCount] = {};
+  ChannelBlock sample = at;
+  sample.rows = sample_size(at.rows);
+  each_row<T, kCount>(sample, c, [&](int64_t i, int64_t lanes, int k) LEPTON_BODY {
+    center[k] += load<T>(x + i, lanes);
   });
-  const Vec<T> rows = splat<T>(static_cast<T>(at.rows));
-  for (int k = 0; k < kCount; ++k) average[k] /= rows;
+  for (int k = 0; k < kCount; ++k) center[k] /= splat<T>(static_cast<T>(sample.rows));
   each_row<T, kCount>(at, c, [&](int64_t i, int64_t lanes, int k) LEPTON_BODY {
-    const Vec<T> d = load<T>(x + i, lanes) - average[k];
+    const Vec<T> d = load<T>(x + i, lanes) - center[k];
     square[k] += d * d;
     rest[k] += d;
   });
+  const Vec<T> rows = splat<T>(static_cast<T>(at.rows));
   for (int k = 0; k < kCount; ++k) {
-    average[k] += rest[k] / rows;
+    center[k] += rest[k] / rows;
     square[k] -= rest[k] * rest[k] / rows;
   }
-  store_channels<T, kCount>(average, mean, c, at.channels);
+  store_channels<T, kCount>(center, mean, c, at.channels);
   store_channels<T, kCount>(square, squares, c, at.channels);
 }
 
-template <class T, int kCount>
-LEPTON_INLINE void column_gradient_sums(const ChannelBlock& at, int64_t c, const T* x, const T* dy,
-                                        const T* mean, T* sum_dy, T* sum_dy_x) {
-  Vec<T> average[kCount], plain[kCount] = {}, weighted[kCount] = {};
-  for (int k = 0; k < kCount; ++k) average[k] = load<T>(mean + c + k * kLanes<T>);
+/// (x - mean) * scale + shift. Written once: backward finds from it which results were positive.
+template <class T, class Per>
+LEPTON_INLINE Vec<T> affine(Vec<T> x, const ChannelAffine<T>& by, Per per) {
+  return (x - per(by.mean)) * per(by.scale) + per(by.shift);
+}
+/// dy where a result was positive, else 0.
+template <class T>
+LEPTON_INLINE Vec<T> passed(Vec<T> dy, Vec<T> y) {
+  return select(y > Vec<T>{}, dy, Vec<T>{});
+}
+
+/// The gradient that enters a normalisation at one vector: dy as it is, or cut by a ReLU behind it.
+template <class T, Activation kActivation>
+struct Incoming {
+  const ChannelGradient<T>& g;
+
+  template <class Per>
+  LEPTON_BODY Vec<T> operator()(int64_t i, int64_t lanes, Vec<T> x, Per per) const {
+    const Vec<T> dy = load<T>(g.dy + i, lanes);
+    if constexpr (kActivation == Activation::kRelu) return passed<T>(dy, affine<T>(x, g.by, per));
+    if constexpr (kActivation == Activation::kResidualRelu) {
+      const Vec<T> dz = passed<T>(dy, load<T>(g.y + i, lanes));
+      store<T>(dz, g.dz + i, lanes);
+      return dz;
+    }
+    return dy;
+  }
+};
+
+template <class T, Activation kActivation, int kCount>
+LEPTON_INLINE void column_gradient_sums(const ChannelBlock& at, int64_t c, const T* x,
+                                        const ChannelGradient<T>& g, T* sum_dy, T* sum_dy_x) {
+  const Incoming<T, kActivation> incoming{g};
+  Vec<T> plain[kCount] = {}, weighted[kCount] = {};
   each_row<T, kCount>(at, c, [&](int64_t i, int64_t lanes, int k) LEPTON_BODY {
-    const Vec<T> g = load<T>(dy + i, lanes);
-    plain[k] += g;
-    weighted[k] += g * (load<T>(x + i, lanes) - average[k]);
+    const auto per = [&](const T* array) LEPTON_BODY { return load<T>(array + c + k * kLanes<T>); };
+    const Vec<T> v = load<T>(x + i, lanes), d = incoming(i, lanes, v, per);
+    plain[k] += d;
+    weighted[k] += d * (v - per(g.by.mean));
   });
   store_channels<T, kCount>(plain, sum_dy, c, at.channels);
   store_channels<T, kCount>(weighted, sum_dy_x, c, at.channels);
@@ -111,26 +146,37 @@ void moments(const ChannelBlock& at, const T* x, T* mean, T* squares) {
   });
 }
 
-template <class T>
-void gradient_sums(const ChannelBlock& at, const T* x, const T* dy, const T* mean, T* sum_dy,
-                   T* sum_dy_x) {
-  if (at.run == 1)
-    return for_column_blocks<T>(at.channels, [&]<int kCount>(int64_t c) LEPTON_BODY {
-      column_gradient_sums<T, kCount>(at, c, x, dy, mean, sum_dy, sum_dy_x);
-    });
+template <class T, Activation kActivation>
+LEPTON_INLINE void plane_gradient_sums(const ChannelBlock& at, const T* x,
+                                       const ChannelGradient<T>& g, T* sum_dy, T* sum_dy_x) {
+  const Incoming<T, kActivation> incoming{g};
   for (int64_t c = 0; c < at.channels; ++c) sum_dy[c] = sum_dy_x[c] = 0;
   for_planes(at, [&](int64_t offset, int64_t c) LEPTON_BODY {
-    sum_dy[c] += sum_of<T>(at.run, [&](int64_t i, int64_t lanes)
-                                       LEPTON_BODY { return load<T>(dy + offset + i, lanes); });
-    sum_dy_x[c] += sum_of<T>(at.run, [&](int64_t i, int64_t lanes) LEPTON_BODY {
-      return load<T>(dy + offset + i, lanes) * distance<T>(x + offset + i, lanes, mean[c]);
-    });
+    const auto per = [&](const T* array) LEPTON_BODY { return splat<T>(array[c]); };
+    T plain, weighted;
+    paired_sums<T>(
+        at.run, x + offset, g.by.mean[c],
+        [&](int64_t i, int64_t lanes) LEPTON_BODY {
+          return incoming(offset + i, lanes, load<T>(x + offset + i, lanes), per);
+        },
+        &plain, &weighted);
+    sum_dy[c] += plain;
+    sum_dy_x[c] += weighted;
   });
 }
 
-/// Writes f(offset, lanes, per(array) ...) everywhere. Where channels are innermost a vector may
-/// spill into the next row, which is written after it.
-template <class T, class Formula>
+template <class T, Activation kActivation>
+void gradient_sums(const ChannelBlock& at, const T* x, const ChannelGradient<T>& g, T* sum_dy,
+                   T* sum_dy_x) {
+  if (at.run != 1) return plane_gradient_sums<T, kActivation>(at, x, g, sum_dy, sum_dy_x);
+  for_column_blocks<T>(at.channels, [&]<int kCount>(int64_t c) LEPTON_BODY {
+    column_gradient_sums<T, kActivation, kCount>(at, c, x, g, sum_dy, sum_dy_x);
+  });
+}
+
+/// Writes formula(offset, lanes, per(array) ...) everywhere. Where channels are innermost a vector
+/// may spill into the next row, which is written after it.
+template <class T, bool kStream, class Formula>
 LEPTON_INLINE void map_channels(const ChannelBlock& at, T* y, Formula formula) {
   if (at.run == 1) {
     const int64_t size = (at.rows - 1) * at.row_stride + at.channels;
@@ -138,7 +184,9 @@ LEPTON_INLINE void map_channels(const ChannelBlock& at, T* y, Formula formula) {
       for (int64_t c = 0; c < at.channels; c += kLanes<T>) {
         const int64_t offset = r * at.row_stride + c, left = size - offset;
         const auto per = [&](const T* array) LEPTON_BODY { return load<T>(array + c); };
-        if (left >= kLanes<T>) [[likely]]
+        if constexpr (kStream)
+          store_streaming<T>(formula(offset, kLanes<T>, per), y + offset);
+        else if (left >= kLanes<T>) [[likely]]
           store<T>(formula(offset, kLanes<T>, per), y + offset);
         else
           store_first<T>(formula(offset, left, per), y + offset, left);
@@ -148,25 +196,42 @@ LEPTON_INLINE void map_channels(const ChannelBlock& at, T* y, Formula formula) {
   for_planes(at, [&](int64_t offset, int64_t c) LEPTON_BODY {
     const auto per = [&](const T* array) LEPTON_BODY { return splat<T>(array[c]); };
     for_each_vector<T>(at.run, [&](int64_t i, int64_t lanes) LEPTON_BODY {
-      store<T>(formula(offset + i, lanes, per), y + offset + i, lanes);
+      const Vec<T> v = formula(offset + i, lanes, per);
+      if constexpr (kStream)
+        store_streaming<T>(v, y + offset + i);
+      else
+        store<T>(v, y + offset + i, lanes);
     });
   });
 }
+template <class T, class Formula>
+LEPTON_INLINE void map_channels(const ChannelBlock& at, bool stream, T* y, Formula formula) {
+  const bool whole = at.run == 1 ? can_stream(y, at.channels) && can_stream(y, at.row_stride)
+                                 : can_stream(y, at.run);
+  if (!stream || !whole) return map_channels<T, false>(at, y, formula);
+  map_channels<T, true>(at, y, formula);
+  finish_streaming();
+}
 
-template <class T>
-void normalize(const ChannelBlock& at, const T* x, const T* mean, const T* scale, const T* shift,
-               T* y) {
-  map_channels<T>(at, y, [&](int64_t i, int64_t lanes, auto per) LEPTON_BODY {
-    return (load<T>(x + i, lanes) - per(mean)) * per(scale) + per(shift);
+template <class T, Activation kActivation>
+void normalize(const ChannelBlock& at, const T* x, const ChannelAffine<T>& by, const T* residual,
+               bool stream, T* y) {
+  map_channels<T>(at, stream, y, [&](int64_t i, int64_t lanes, auto per) LEPTON_BODY {
+    Vec<T> v = affine<T>(load<T>(x + i, lanes), by, per);
+    if constexpr (kActivation == Activation::kResidualRelu) v += load<T>(residual + i, lanes);
+    if constexpr (kActivation != Activation::kNone) v = select(v <= Vec<T>{}, Vec<T>{}, v);
+    return v;
   });
 }
 
-template <class T>
-void gradient(const ChannelBlock& at, const T* x, const T* dy, const T* mean, const T* of_dy,
-              const T* of_x, const T* shift, T* dx) {
-  map_channels<T>(at, dx, [&](int64_t i, int64_t lanes, auto per) LEPTON_BODY {
-    return load<T>(dy + i, lanes) * per(of_dy) + (load<T>(x + i, lanes) - per(mean)) * per(of_x) +
-           per(shift);
+template <class T, Activation kActivation>
+void gradient(const ChannelBlock& at, const T* x, const ChannelGradient<T>& g,
+              const ChannelSlope<T>& slope, bool stream, T* dx) {
+  const Incoming<T, kActivation> incoming{g};
+  map_channels<T>(at, stream, dx, [&](int64_t i, int64_t lanes, auto per) LEPTON_BODY {
+    const Vec<T> v = load<T>(x + i, lanes);
+    return incoming(i, lanes, v, per) * per(slope.of_dy) + (v - per(g.by.mean)) * per(slope.of_x) +
+           per(slope.constant);
   });
 }
 

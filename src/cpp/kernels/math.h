@@ -182,6 +182,15 @@ LEPTON_INLINE V exp(V x) {
   return p * power_of_two<V>(k + rest) * step;
 }
 
+/// e^x for x <= 0, or above by rounding alone; 0 where that is below the normal numbers; 1 ulp.
+template <class V>
+LEPTON_INLINE V exp_of_negative(V x) {
+  const V low = constant<V>(kIsFloat<V> ? -87.3 : -708.3);
+  BitsOf<V> k;
+  const V p = expm1_reduced(reduce_exp(x, k)) + constant<V>(1);
+  return select(x < low, constant<V>(0), from_bits<V>(bits(p) + (k << kMantissa<V>)));
+}
+
 /// e^x - 1; 2 ulp.
 template <class V>
 LEPTON_INLINE V expm1(V x) {

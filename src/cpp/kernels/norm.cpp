@@ -6,9 +6,17 @@
 namespace lepton::LEPTON_ISA {
 namespace {
 
+constexpr Activation kNone = Activation::kNone, kRelu = Activation::kRelu,
+                     kResidualRelu = Activation::kResidualRelu;
+
 template <class T>
 constexpr NormPart<T> kPart = {
-    layer_norm<T>, layer_norm_gradient<T>, moments<T>, normalize<T>, gradient_sums<T>, gradient<T>,
+    layer_norm<T>,
+    layer_norm_gradient<T>,
+    moments<T>,
+    {normalize<T, kNone>, normalize<T, kRelu>, normalize<T, kResidualRelu>},
+    {gradient_sums<T, kNone>, gradient_sums<T, kRelu>, gradient_sums<T, kResidualRelu>},
+    {gradient<T, kNone>, gradient<T, kRelu>, gradient<T, kNone>},
 };
 
 }  // namespace

@@ -5,19 +5,12 @@
 // writes there what that pixel then overwrites: channel counts that fill no vector need no partial
 // access.
 #pragma once
-#include "kernels/math.h"
-#include "kernels/pool_table.h"
+#include "kernels/pool_gradient.h"
 
 #define LEPTON_BODY __attribute__((always_inline))
 
 namespace lepton::LEPTON_ISA {
 namespace {
-
-/// Numbers of taps as stored: as many integers I as T has lanes in a vector.
-template <class T, class I>
-struct TapVec {
-  typedef I type __attribute__((vector_size(kLanes<T> * sizeof(I))));
-};
 
 /// Vector access at p[0 .. left): whole where that much memory is left, else in part.
 template <class T>
@@ -29,125 +22,130 @@ LEPTON_INLINE void store_within(Vec<T> v, T* p, int64_t left) {
   left >= kLanes<T> ? store<T>(v, p) : store_first<T>(v, p, left);
 }
 
-template <class T, class I>
-LEPTON_INLINE Mask<T> load_tap(const I* p, int64_t left) {
-  typename TapVec<T, I>::type v{};
-  memcpy(&v, p, left >= kLanes<T> ? sizeof v : static_cast<size_t>(left) * sizeof(I));
-  return __builtin_convertvector(v, Mask<T>);
-}
-template <class T, class I>
-LEPTON_INLINE void store_tap(Mask<T> tap, I* p, int64_t left) {
-  const auto v = __builtin_convertvector(tap, typename TapVec<T, I>::type);
-  if (left >= kLanes<T>)
-    memcpy(p, &v, sizeof v);
-  else
-    memcpy(p, &v, static_cast<size_t>(left) * sizeof(I));
-}
-
-/// v with zeros from lane `count` on: what may be added where other channels lie.
-template <class T>
-LEPTON_INLINE Vec<T> keep_first(Vec<T> v, int64_t count) {
-  if (count >= kLanes<T>) return v;
-  Mask<T> lane;
-  for (int64_t i = 0; i < kLanes<T>; ++i) lane[i] = static_cast<typename MaskLane<T>::type>(i);
-  return (lane < static_cast<typename MaskLane<T>::type>(count)) ? v : Vec<T>{};
+/// Calls body(window, position in the output, elements left there) for every vector of channels of
+/// one output pixel; window(tap) calls tap(offset into the image, elements left there, number of
+/// the tap) for its elements. kLines and kPixels are the window's sides where they are known, and
+/// kWhole says that vectors stay inside the memory.
+template <class T, int kLines, int kPixels, bool kWhole, class Body>
+LEPTON_INLINE void for_each_vector_of(const PoolBlock& at, const PoolSpan& line,
+                                      const PoolSpan& pixel, int64_t out, int64_t size, Body body) {
+  const int64_t corner = line.first * at.line + pixel.first * at.pixel;
+  const int64_t lines = kLines ? kLines : line.count, pixels = kPixels ? kPixels : pixel.count;
+  for (int64_t c = 0; c < at.channels; c += kLanes<T>) {
+    const auto window = [&](auto tap) LEPTON_BODY {
+      for (int64_t i = 0; i < lines; ++i)
+        for (int64_t j = 0; j < pixels; ++j) {
+          const int64_t offset = corner + c + i * at.line_step + j * at.pixel_step;
+          tap(offset, kWhole ? kLanes<T> : at.image - offset, i * pixels + j);
+        }
+    };
+    body(window, out + c, kWhole ? kLanes<T> : size - out - c);
+  }
 }
 
-/// Calls body(window, position in the output) for every vector of channels of every output pixel;
-/// window(tap) calls tap(offset into the image, number of the tap) for its elements.
+/// The same for every output pixel; body also takes the length of the window. The common windows
+/// have loops of their own.
 template <class T, class Body>
 LEPTON_INLINE void for_each_window(const PoolBlock& at, Body body) {
+  const int64_t size = at.line_count * at.pixel_count * at.channels;
+  const int64_t whole = (at.channels + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
   int64_t out = 0;
   for (int64_t l = 0; l < at.line_count; ++l) {
     const PoolSpan line = at.lines[l];
     for (int64_t p = 0; p < at.pixel_count; ++p, out += at.channels) {
       const PoolSpan pixel = at.pixels[p];
-      const int64_t corner = line.first * at.line + pixel.first * at.pixel;
-      for (int64_t c = 0; c < at.channels; c += kLanes<T>) {
-        const auto window = [&](auto tap) LEPTON_BODY {
-          int64_t number = 0;
-          for (int64_t i = 0; i < line.count; ++i) {
-            int64_t offset = corner + c + i * at.line_step;
-            for (int64_t j = 0; j < pixel.count; ++j, offset += at.pixel_step)
-              tap(offset, number++);
-          }
-        };
-        body(window, out + c, at.channels - c, line.length * pixel.length);
-      }
+      const int64_t length = line.length * pixel.length;
+      const int64_t last = line.first * at.line + (line.count - 1) * at.line_step +
+                           pixel.first * at.pixel + (pixel.count - 1) * at.pixel_step;
+      const auto of_pixel = [&](auto window, int64_t to, int64_t left)
+                                LEPTON_BODY { body(window, to, left, length); };
+      if (last + whole > at.image || out + whole > size)
+        for_each_vector_of<T, 0, 0, false>(at, line, pixel, out, size, of_pixel);
+      else if (line.count == 2 && pixel.count == 2)
+        for_each_vector_of<T, 2, 2, true>(at, line, pixel, out, size, of_pixel);
+      else if (line.count == 3 && pixel.count == 3)
+        for_each_vector_of<T, 3, 3, true>(at, line, pixel, out, size, of_pixel);
+      else
+        for_each_vector_of<T, 0, 0, true>(at, line, pixel, out, size, of_pixel);
     }
   }
 }
 
-LEPTON_INLINE int64_t output_size(const PoolBlock& at) {
-  return at.line_count * at.pixel_count * at.channels;
-}
-
 template <class T, class I>
 void max_pool(const PoolBlock& at, const T* x, T* y, void* taps) {
-  const int64_t size = output_size(at);
   using Lane = typename MaskLane<T>::type;
-  for_each_window<T>(at, [&](auto window, int64_t out, int64_t, int64_t) LEPTON_BODY {
-    Vec<T> best = constant<Vec<T>>(-__builtin_inf());
-    if (!taps) {
-      window([&](int64_t offset, int64_t) LEPTON_BODY {
-        const Vec<T> v = load_within<T>(x + offset, at.image - offset);
+  const Vec<T> lowest = constant<Vec<T>>(-__builtin_inf());
+  if (!taps)
+    return for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t) LEPTON_BODY {
+      Vec<T> best = lowest;
+      window([&](int64_t offset, int64_t left, int64_t) LEPTON_BODY {
+        const Vec<T> v = load_within<T>(x + offset, left);
         best = ((v > best) | (v != v)) ? v : best;
       });
-      return store_within<T>(best, y + out, size - out);
-    }
+      store_within<T>(best, y + out, room);
+    });
+  for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t) LEPTON_BODY {
+    Vec<T> best = lowest;
     Mask<T> where{};
-    window([&](int64_t offset, int64_t number) LEPTON_BODY {
-      const Vec<T> v = load_within<T>(x + offset, at.image - offset);
+    window([&](int64_t offset, int64_t left, int64_t number) LEPTON_BODY {
+      const Vec<T> v = load_within<T>(x + offset, left);
       const auto better = (v > best) | (v != v);
       best = better ? v : best;
       where = better ? splat<Lane>(static_cast<Lane>(number)) : where;
     });
-    store_within<T>(best, y + out, size - out);
-    store_tap<T, I>(where, static_cast<I*>(taps) + out, size - out);
+    store_within<T>(best, y + out, room);
+    store_tap<T, I>(where, static_cast<I*>(taps) + out, room);
   });
 }
 
-template <class T, class I>
-void max_pool_gradient(const PoolBlock& at, const T* dy, const void* taps, T* dx) {
-  const int64_t size = output_size(at);
-  using Lane = typename MaskLane<T>::type;
-  for_each_window<T>(at, [&](auto window, int64_t out, int64_t channels, int64_t) LEPTON_BODY {
-    const Vec<T> g = keep_first<T>(load_within<T>(dy + out, size - out), channels);
-    const Mask<T> where = load_tap<T, I>(static_cast<const I*>(taps) + out, size - out);
-    window([&](int64_t offset, int64_t number) LEPTON_BODY {
-      T* to = dx + offset;
-      const Vec<T> before = load_within<T>(to, at.image - offset);
-      const auto hit = where == splat<Lane>(static_cast<Lane>(number));
-      store_within<T>(before + (hit ? g : Vec<T>{}), to, at.image - offset);
-    });
-  });
+/// The sums of kCount vectors of channels over a window of `lines` by `pixels`, times scale. Each
+/// line has a sum of its own: errors grow with the sides of the window, not with its area.
+template <class T, int kCount>
+LEPTON_INLINE void average_columns(const PoolBlock& at, const T* x, int64_t lines, int64_t pixels,
+                                   Vec<T> scale, T* y) {
+  Vec<T> total[kCount] = {};
+  for (int64_t i = 0; i < lines; ++i) {
+    Vec<T> sum[kCount] = {};
+    const T* p = x + i * at.line_step;
+    for (int64_t j = 0; j < pixels; ++j, p += at.pixel_step) {
+#pragma GCC unroll 8
+      for (int k = 0; k < kCount; ++k) sum[k] += load<T>(p + k * kLanes<T>);
+    }
+    for (int k = 0; k < kCount; ++k) total[k] += sum[k];
+  }
+  for (int k = 0; k < kCount; ++k) store<T>(total[k] * scale, y + k * kLanes<T>);
+}
+
+/// Averages of large windows whose channels fill whole vectors: eight at a time, so that memory is
+/// read in long runs and few passes.
+template <class T>
+void average_large(const PoolBlock& at, const T* x, int64_t divisor, T* y) {
+  for (int64_t l = 0; l < at.line_count; ++l)
+    for (int64_t p = 0; p < at.pixel_count; ++p, y += at.channels) {
+      const PoolSpan line = at.lines[l], pixel = at.pixels[p];
+      const T* from = x + line.first * at.line + pixel.first * at.pixel;
+      const int64_t length = divisor ? divisor : line.length * pixel.length;
+      const Vec<T> scale = splat<T>(T{1} / static_cast<T>(length));
+      int64_t c = 0;
+      for (; c + 8 * kLanes<T> <= at.channels; c += 8 * kLanes<T>)
+        average_columns<T, 8>(at, from + c, line.count, pixel.count, scale, y + c);
+      for (; c < at.channels; c += kLanes<T>)
+        average_columns<T, 1>(at, from + c, line.count, pixel.count, scale, y + c);
+    }
 }
 
 template <class T>
 void average_pool(const PoolBlock& at, const T* x, int64_t divisor, T* y) {
-  const int64_t size = output_size(at);
-  for_each_window<T>(at, [&](auto window, int64_t out, int64_t, int64_t length) LEPTON_BODY {
+  const bool large =
+      at.line_count > 0 && at.pixel_count > 0 && at.lines[0].count * at.pixels[0].count > 9;
+  if (large && at.channels % kLanes<T> == 0) return average_large<T>(at, x, divisor, y);
+  for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t length) LEPTON_BODY {
     Vec<T> sum{};
-    window([&](int64_t offset, int64_t)
-               LEPTON_BODY { sum += load_within<T>(x + offset, at.image - offset); });
+    window([&](int64_t offset, int64_t left, int64_t)
+               LEPTON_BODY { sum += load_within<T>(x + offset, left); });
     const T scale = T{1} / static_cast<T>(divisor ? divisor : length);
-    store_within<T>(sum * splat<T>(scale), y + out, size - out);
+    store_within<T>(sum * splat<T>(scale), y + out, room);
   });
-}
-
-template <class T>
-void average_pool_gradient(const PoolBlock& at, const T* dy, int64_t divisor, T* dx) {
-  const int64_t size = output_size(at);
-  for_each_window<T>(
-      at, [&](auto window, int64_t out, int64_t channels, int64_t length) LEPTON_BODY {
-        const T scale = T{1} / static_cast<T>(divisor ? divisor : length);
-        const Vec<T> g =
-            keep_first<T>(load_within<T>(dy + out, size - out) * splat<T>(scale), channels);
-        window([&](int64_t offset, int64_t) LEPTON_BODY {
-          T* to = dx + offset;
-          store_within<T>(load_within<T>(to, at.image - offset) + g, to, at.image - offset);
-        });
-      });
 }
 
 }  // namespace

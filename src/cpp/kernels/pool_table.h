@@ -22,17 +22,38 @@ struct PoolBlock {
   int64_t image;                  // elements of the image
 };
 
+/// A window that has a given input coordinate, as which of its taps.
+struct PoolSource {
+  int64_t window, tap;
+};
+/// The windows of input coordinate i are source[first[i]] .. source[first[i + 1] - 1].
+struct PoolSources {
+  const int64_t* first;
+  const PoolSource* source;
+};
+
+/// A block of input lines of one channels-last image, and the windows that have their elements.
+struct PoolGradientBlock {
+  int64_t channels;
+  int64_t first_line, line_count, pixel_count;  // of the input
+  PoolSources lines, pixels;
+  const PoolSpan* line_spans;  // of all windows
+  const PoolSpan* pixel_spans;
+  int64_t out_pixels;
+  bool stream;  // store past the caches
+};
+
 template <class T>
 struct PoolPart {
   /// y = largest element of each window, NaN if it has one. tap, which may be null, gets its number
   /// within the window: uint8 in the first entry, for windows of up to 255 elements, else int32.
   void (*max[2])(const PoolBlock& at, const T* x, T* y, void* tap);
-  /// dx += dy at the tap of each window.
-  void (*max_gradient[2])(const PoolBlock& at, const T* dy, const void* tap, T* dx);
+  /// dx = sum of dy of the windows whose tap is the element; dy and tap are the image's.
+  void (*max_gradient[2])(const PoolGradientBlock& at, const T* dy, const void* tap, T* dx);
   /// y = sum of each window over its lengths, or over divisor where that is not 0.
   void (*average)(const PoolBlock& at, const T* x, int64_t divisor, T* y);
-  /// dx += the share of dy in each element of its window.
-  void (*average_gradient)(const PoolBlock& at, const T* dy, int64_t divisor, T* dx);
+  /// dx = sum of the shares of dy of the windows that have the element.
+  void (*average_gradient)(const PoolGradientBlock& at, const T* dy, int64_t divisor, T* dx);
 };
 
 struct PoolTable {

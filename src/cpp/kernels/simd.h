@@ -73,14 +73,57 @@ LEPTON_INLINE void store_first(Vec<T> v, T* p, int64_t n) {
   memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
 }
 
-/// Sum of all lanes, as a tree: the order depends on the vector width alone.
+/// Stores past the caches where the machine can; p is aligned to the vector. For results too large
+/// to stay in a cache: their lines are not read before they are written. The stores of a kernel end
+/// with finish_streaming(), before other threads may look.
 template <class T>
-LEPTON_INLINE T sum_lanes(Vec<T> v) {
+LEPTON_INLINE void store_streaming(Vec<T> v, T* p) {
+#if defined(__clang__)
+  __builtin_nontemporal_store(v, reinterpret_cast<Vec<T>*>(p));
+#elif defined(__AVX512F__)
+  __builtin_ia32_movntps512(reinterpret_cast<float*>(p), reinterpret_cast<Vec<float> >(v));
+#elif defined(__AVX2__)
+  __builtin_ia32_movntps256(reinterpret_cast<float*>(p), reinterpret_cast<Vec<float> >(v));
+#elif defined(__SSE__)
+  __builtin_ia32_movntps(reinterpret_cast<float*>(p), reinterpret_cast<Vec<float> >(v));
+#else
+  store<T>(v, p);
+#endif
+}
+LEPTON_INLINE void finish_streaming() {
+#if defined(__SSE__)
+  __builtin_ia32_sfence();
+#endif
+}
+/// Whether rows of `row` elements from p on may be written with store_streaming.
+template <class T>
+LEPTON_INLINE bool can_stream(const T* p, int64_t row) {
+  return row % kLanes<T> == 0 && reinterpret_cast<uintptr_t>(p) % kVectorBytes == 0;
+}
+
+/// All lanes joined by op(a, b), as a tree: the order depends on the vector width alone.
+template <class T, class Op>
+LEPTON_INLINE T join_lanes(Vec<T> v, Op op) {
+#if defined(__clang__)
   T lane[kLanes<T>];
   store<T>(v, lane);
   for (int64_t width = kLanes<T> / 2; width > 0; width /= 2)
-    for (int64_t i = 0; i < width; ++i) lane[i] += lane[i + width];
+    for (int64_t i = 0; i < width; ++i) lane[i] = op(lane[i], lane[i + width]);
   return lane[0];
+#else
+#pragma GCC unroll 4
+  for (int64_t width = kLanes<T> / 2; width > 0; width /= 2) {
+    Mask<T> from;
+    for (int64_t i = 0; i < kLanes<T>; ++i)
+      from[i] = static_cast<typename MaskLane<T>::type>((i + width) % kLanes<T>);
+    v = op(v, __builtin_shuffle(v, from));
+  }
+  return v[0];
+#endif
+}
+template <class T>
+LEPTON_INLINE T sum_lanes(Vec<T> v) {
+  return join_lanes<T>(v, [](auto a, auto b) __attribute__((always_inline)) { return a + b; });
 }
 
 /// Calls body(offset, lanes) over n elements: whole vectors first, then one partial of `lanes`

@@ -36,12 +36,8 @@ struct Row {
   }
   LEPTON_INLINE Vec<T> sum(Vec<T> v) { return splat<T>(sum_lanes<T>(v)); }
   LEPTON_INLINE Vec<T> max(Vec<T> v) {
-    T lane[kLanes<T>];
-    store<T>(v, lane);
-    for (int64_t width = kLanes<T> / 2; width > 0; width /= 2)
-      for (int64_t i = 0; i < width; ++i)
-        lane[i] = lane[i + width] > lane[i] ? lane[i + width] : lane[i];
-    return splat<T>(lane[0]);
+    return splat<T>(join_lanes<T>(
+        v, [](auto a, auto b) __attribute__((always_inline)) { return b > a ? b : a; }));
   }
   LEPTON_INLINE Vec<T> per_class(const T* w, int64_t c, int64_t lanes) {
     return load<T>(w + c, lanes);
@@ -104,7 +100,8 @@ template <class T, class Line, class Term>
 LEPTON_INLINE Vec<T> sum_of_exp(const Line& line, const T* x, Vec<T> m, Term term) {
   Vec<T> sum{};
   Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
-    const Vec<T> e = exp(Line::read(line, x, i, lanes, -static_cast<T>(__builtin_inf())) - m);
+    const Vec<T> v = Line::read(line, x, i, lanes, -static_cast<T>(__builtin_inf()));
+    const Vec<T> e = exp_of_negative(v - m);
     sum += e;
     term(i, lanes, e);
   });
@@ -167,7 +164,7 @@ void log_softmax_gradient(const Lines& at, const T* y, const T* dy, T* dx) {
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t) LEPTON_BODY {
       const Vec<T> v = Line::read(line, y + first, i, lanes, 0);
       const Vec<T> g = Line::read(line, dy + first, i, lanes, 0);
-      Line::write(line, g - exp(v) * sum, dx + first, i, lanes);
+      Line::write(line, g - exp_of_negative(v) * sum, dx + first, i, lanes);
     });
   });
 }
@@ -196,7 +193,7 @@ void cross_entropy_gradient(const Lines& at, const T* x, const CrossEntropyLines
     const Vec<T> share = Line::per_line(g.share + l, line);
     const Vec<T> scale = Line::per_line(g.scale + l, line);
     Line::each(line, [&](int64_t i, int64_t lanes, int64_t c) LEPTON_BODY {
-      Vec<T> d = share * exp(Line::read(line, x + first, i, lanes, 0) - log_sum);
+      Vec<T> d = share * exp_of_negative(Line::read(line, x + first, i, lanes, 0) - log_sum);
       if (g.smooth) d -= scale * Line::per_class(g.smooth, c, lanes);
       Line::write(line, d, dx + first, i, lanes);
     });

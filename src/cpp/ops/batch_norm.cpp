@@ -1,94 +1,23 @@
-// Batch normalisation of channels with its gradient, in the memory order of the input.
+// Batch normalisation of channels with its gradient, alone or with the ReLU that follows it.
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
 
 #include "autograd/node.h"
-#include "core/parallel.h"
+#include "ops/channels.h"
 #include "ops/kernel_part.h"
-#include "ops/layout.h"
 #include "ops/norm.h"
 
 namespace lepton {
 namespace {
 
-constexpr const char* kName = "batch_norm";
-
-// Memory as [rows, channels, run], cut into blocks of rows and, where channels are planes, of
-// channels.
-struct ChannelGrid {
-  int64_t rows, channels, run;
-  int64_t block_rows, block_channels;
-
-  ChannelGrid(int64_t rows, int64_t channels, int64_t run)
-      : rows(rows), channels(channels), run(run) {
-    // Up to 64 blocks, small enough to stay in the second cache level between two passes.
-    const int64_t total = rows * channels * run;
-    const int64_t elements = std::clamp<int64_t>(total / 64, 1 << 14, 1 << 16);
-    block_channels = run == 1 ? channels : std::clamp<int64_t>(elements / run, 1, channels);
-    block_rows = std::clamp<int64_t>(elements / (block_channels * run), 1, rows);
-  }
-  int64_t row_blocks() const { return (rows + block_rows - 1) / block_rows; }
-  int64_t channel_blocks() const { return (channels + block_channels - 1) / block_channels; }
-  // Elements that a channel has in one block of rows.
-  int64_t elements(int64_t row_block) const {
-    return std::min(block_rows, rows - row_block * block_rows) * run;
-  }
-
-  /// Calls body(block, offset of its first element, its block of rows, its first channel).
-  template <class Body>
-  void parallel(Body&& body) const {
-    const int64_t columns = channel_blocks(), stride = channels * run;
-    parallel_for(0, row_blocks() * columns, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t task = begin; task < end; ++task) {
-        const int64_t row_block = task / columns, row = row_block * block_rows;
-        const int64_t channel = task % columns * block_channels;
-        const ChannelBlock block{std::min(block_rows, rows - row),
-                                 std::min(block_channels, channels - channel), run, stride};
-        body(block, row * stride + channel * run, row_block, channel);
-      }
-    });
-  }
+// One call of either op; all tensors but the input may be undefined.
+struct BatchNorm {
+  const char* name;
+  Activation activation;
+  Tensor input, running_mean, running_var, weight, bias, residual;
+  bool training;
+  double momentum, eps;
 };
-
-// x in memory that is rows of channels or of planes of channels; a copy where it is neither.
-Tensor channel_memory(const Tensor& x) {
-  Dims rows{0};
-  for (size_t i = 2; i < x.ndim(); ++i) rows.push_back(static_cast<int64_t>(i));
-  rows.push_back(1);
-  const Strides innermost = strides_in_order(x.shape(), rows);
-  return has_layout(x, innermost) ? x : contiguous(x);
-}
-
-ChannelGrid channel_grid(const Tensor& x) {
-  const int64_t channels = x.shape()[1];
-  if (x.is_contiguous()) {
-    int64_t run = 1;
-    for (size_t i = 2; i < x.ndim(); ++i) run *= x.shape()[i];
-    return {x.shape()[0], channels, run};
-  }
-  return {x.numel() / channels, channels, 1};
-}
-
-// One value per channel, with room for whole vectors behind the last.
-template <class T>
-struct PerChannel {
-  explicit PerChannel(int64_t channels, DType dtype)
-      : memory(zeros({channels + kChannelPadding}, dtype)) {}
-  T& operator[](int64_t c) { return memory.data<T>()[c]; }
-  T operator[](int64_t c) const { return memory.data<T>()[c]; }
-  const T* from(int64_t channel) const { return memory.data<T>() + channel; }
-  Tensor memory;
-};
-
-// The running statistics and the affine part of one call; any may be undefined.
-struct Parameters {
-  Tensor running_mean, running_var, weight, bias;
-};
-
-template <class T>
-T value(const Tensor& x, int64_t i, T fallback) {
-  return x.defined() ? x.data<T>()[i * x.strides()[0]] : fallback;
-}
 
 // Mean and (biased) variance per channel; the blocks' moments are merged in their order.
 template <class T>
@@ -102,50 +31,66 @@ void batch_statistics(const ChannelGrid& grid, const Tensor& x, PerChannel<T>& m
     const int64_t at = row_block * channels + channel;
     part.moments(block, x.data<T>() + offset, means.data<T>() + at, squares.data<T>() + at);
   });
-  for (int64_t c = 0; c < channels; ++c) {
-    double n = 0, average = 0, square = 0;
-    for (int64_t b = 0; b < blocks; ++b) {
-      const double m = static_cast<double>(grid.elements(b)), all = n + m;
-      const double delta = static_cast<double>(means.data<T>()[b * channels + c]) - average;
-      average += delta * m / all;
-      square +=
-          static_cast<double>(squares.data<T>()[b * channels + c]) + delta * delta * n * m / all;
-      n = all;
+  std::vector<double> average(static_cast<size_t>(channels)), square(average.size());
+  double n = 0;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const double m = static_cast<double>(grid.elements(b)), share = m / (n + m);
+    const T* block_mean = means.data<T>() + b * channels;
+    const T* block_square = squares.data<T>() + b * channels;
+    for (int64_t c = 0; c < channels; ++c) {
+      const auto i = static_cast<size_t>(c);
+      const double delta = static_cast<double>(block_mean[c]) - average[i];
+      average[i] += delta * share;
+      square[i] += static_cast<double>(block_square[c]) + delta * delta * (n * share);
     }
-    mean[c] = static_cast<T>(average);
-    var[c] = static_cast<T>(square / n);
+    n += m;
+  }
+  for (int64_t c = 0; c < channels; ++c) {
+    mean[c] = static_cast<T>(average[static_cast<size_t>(c)]);
+    var[c] = static_cast<T>(square[static_cast<size_t>(c)] / n);
   }
 }
 
 template <class T>
-void move_running(const Parameters& p, const PerChannel<T>& mean, const PerChannel<T>& var,
-                  int64_t n, double momentum) {
+void move_running(const BatchNorm& call, const PerChannel<T>& mean, const PerChannel<T>& var,
+                  int64_t n) {
   const auto move = [&](const Tensor& running, const PerChannel<T>& batch, double scale) {
     if (!running.defined()) return;
     T* r = running.data<T>();
     for (int64_t c = 0; c < running.numel(); ++c) {
       T& old = r[c * running.strides()[0]];
-      old = static_cast<T>((1 - momentum) * static_cast<double>(old) +
-                           momentum * scale * static_cast<double>(batch[c]));
+      old = static_cast<T>((1 - call.momentum) * static_cast<double>(old) +
+                           call.momentum * scale * static_cast<double>(batch[c]));
     }
     written(running);
   };
-  move(p.running_mean, mean, 1);
-  move(p.running_var, var, static_cast<double>(n) / static_cast<double>(n - 1));
+  move(call.running_mean, mean, 1);
+  move(call.running_var, var, static_cast<double>(n) / static_cast<double>(n - 1));
 }
 
-// dx, dweight and dbias of one call.
+// What backward keeps of a call beside x and, with a residual, y.
 template <class T>
 struct Backward {
   ChannelGrid grid;
+  Activation activation;
   bool training;
-  PerChannel<T> mean, inverse_std;
+  AffineValues<T> by;
+  PerChannel<T> inverse_std;
 
-  void run(const Tensor& x, const Tensor& weight, const Tensor& dy, Gradients& dx) const {
+  // Inputs are input, weight, bias and residual.
+  void run(const Tensor& x, const Tensor& y, const Tensor& upstream, Gradients& dx) const {
     const int64_t channels = grid.channels;
+    const IncomingGradient incoming(upstream, x);
+    const bool residual = activation == Activation::kResidualRelu;
+    const Tensor dz = residual && !incoming.reusable ? empty_like(x) : incoming.dy;
+    ChannelGradient<T> g{by.from(0), incoming.dy.template data<T>(),
+                         residual ? y.data<T>() : nullptr, dz.data<T>()};
     PerChannel<T> sum_dy(channels, x.dtype()), sum_dy_x(channels, x.dtype());
-    if (dx.needs(1) || dx.needs(2) || training) sums(x, dy, sum_dy, sum_dy_x);
-    if (dx.needs(0)) dx[0] = input_gradient(x, weight, dy, sum_dy, sum_dy_x);
+    if (dx.needs(1) || dx.needs(2) || training || residual) sums(x, g, sum_dy, sum_dy_x);
+    if (residual) g.dy = dz.data<T>();
+    const bool over =
+        (incoming.reusable || residual) && !dx.needs(3) && rows_are_separate(channels, grid.run);
+    if (dx.needs(0)) dx[0] = input_gradient(x, g, sum_dy, sum_dy_x, over ? dz : empty_like(x));
     if (dx.needs(1)) {
       dx[1] = empty({channels}, x.dtype());
       for (int64_t c = 0; c < channels; ++c) dx[1].data<T>()[c] = sum_dy_x[c] * inverse_std[c];
@@ -154,90 +99,132 @@ struct Backward {
       dx[2] = empty({channels}, x.dtype());
       std::copy_n(sum_dy.from(0), channels, dx[2].data<T>());
     }
+    if (dx.needs(3)) dx[3] = dz;
   }
 
-  void sums(const Tensor& x, const Tensor& dy, PerChannel<T>& sum_dy,
+  // g of the elements from `offset` on, of the channels from `channel` on.
+  ChannelGradient<T> moved(ChannelGradient<T> g, int64_t offset, int64_t channel) const {
+    g.by = by.from(channel);
+    g.dy += offset;
+    g.dz += offset;
+    if (g.y) g.y += offset;
+    return g;
+  }
+
+  void sums(const Tensor& x, const ChannelGradient<T>& g, PerChannel<T>& sum_dy,
             PerChannel<T>& sum_dy_x) const {
-    const auto& part = part_of<T>(kernels().norm);
+    const auto kernel = part_of<T>(kernels().norm).gradient_sums[static_cast<int>(activation)];
     const int64_t channels = grid.channels, blocks = grid.row_blocks();
     const Tensor plain = empty({blocks, channels}, x.dtype()),
                  weighted = empty({blocks, channels}, x.dtype());
     grid.parallel(
         [&](const ChannelBlock& block, int64_t offset, int64_t row_block, int64_t channel) {
           const int64_t at = row_block * channels + channel;
-          part.gradient_sums(block, x.data<T>() + offset, dy.data<T>() + offset, mean.from(channel),
-                             plain.data<T>() + at, weighted.data<T>() + at);
+          kernel(block, x.data<T>() + offset, moved(g, offset, channel), plain.data<T>() + at,
+                 weighted.data<T>() + at);
         });
     const auto add = kernels().reduce->sum.columns[index(x.dtype())];
     add(blocks, channels, plain.bytes(), channels, &sum_dy[0]);
     add(blocks, channels, weighted.bytes(), channels, &sum_dy_x[0]);
   }
 
-  Tensor input_gradient(const Tensor& x, const Tensor& weight, const Tensor& dy,
-                        const PerChannel<T>& sum_dy, const PerChannel<T>& sum_dy_x) const {
+  Tensor input_gradient(const Tensor& x, const ChannelGradient<T>& g, const PerChannel<T>& sum_dy,
+                        const PerChannel<T>& sum_dy_x, const Tensor& dx) const {
     const int64_t channels = grid.channels;
-    PerChannel<T> of_dy(channels, x.dtype()), of_x(channels, x.dtype()), shift(channels, x.dtype());
+    SlopeValues<T> slope(channels, x.dtype());
     const T n = static_cast<T>(grid.rows * grid.run);
     for (int64_t c = 0; c < channels; ++c) {
-      of_dy[c] = inverse_std[c] * value<T>(weight, c, T{1});
+      slope.of_dy[c] = by.scale[c];
       if (!training) continue;
-      shift[c] = -of_dy[c] * sum_dy[c] / n;
-      of_x[c] = -of_dy[c] * inverse_std[c] * inverse_std[c] * sum_dy_x[c] / n;
+      slope.constant[c] = -by.scale[c] * sum_dy[c] / n;
+      slope.of_x[c] = -by.scale[c] * inverse_std[c] * inverse_std[c] * sum_dy_x[c] / n;
     }
-    const Tensor dx = empty_strided(x.shape(), x.strides(), x.dtype());
-    const auto& part = part_of<T>(kernels().norm);
+    const auto kernel = part_of<T>(kernels().norm).gradient[static_cast<int>(activation)];
+    const bool stream = is_streamed(dx) && g.dy != dx.data<T>();
     grid.parallel([&](const ChannelBlock& block, int64_t offset, int64_t, int64_t channel) {
-      part.gradient(block, x.data<T>() + offset, dy.data<T>() + offset, mean.from(channel),
-                    of_dy.from(channel), of_x.from(channel), shift.from(channel),
-                    dx.data<T>() + offset);
+      kernel(block, x.data<T>() + offset, moved(g, offset, channel), slope.from(channel), stream,
+             dx.data<T>() + offset);
     });
     return dx;
   }
 };
 
 template <class T>
-Tensor normalize(const Tensor& input, const Parameters& p, bool training, double momentum,
-                 double eps) {
-  const Tensor x = channel_memory(input);
-  const ChannelGrid grid = channel_grid(x);
+Tensor normalize(const BatchNorm& call) {
+  const Tensor x = channel_memory(call.input);
+  const ChannelGrid grid(x);
   const int64_t channels = grid.channels;
-  PerChannel<T> mean(channels, x.dtype()), var(channels, x.dtype()), scale(channels, x.dtype()),
-      shift(channels, x.dtype()), inverse_std(channels, x.dtype());
-  if (training) {
-    batch_statistics<T>(grid, x, mean, var);
-    move_running<T>(p, mean, var, grid.rows * grid.run, momentum);
+  PerChannel<T> var(channels, x.dtype()), inverse_std(channels, x.dtype());
+  AffineValues<T> by(channels, x.dtype());
+  if (call.training) {
+    batch_statistics<T>(grid, x, by.mean, var);
+    move_running<T>(call, by.mean, var, grid.rows * grid.run);
   }
   for (int64_t c = 0; c < channels; ++c) {
-    if (!training) {
-      mean[c] = value<T>(p.running_mean, c, T{0});
-      var[c] = value<T>(p.running_var, c, T{1});
+    if (!call.training) {
+      by.mean[c] = value_or<T>(call.running_mean, c, T{0});
+      var[c] = value_or<T>(call.running_var, c, T{1});
     }
-    inverse_std[c] = T{1} / std::sqrt(var[c] + static_cast<T>(eps));
-    scale[c] = inverse_std[c] * value<T>(p.weight, c, T{1});
-    shift[c] = value<T>(p.bias, c, T{0});
+    inverse_std[c] = T{1} / std::sqrt(var[c] + static_cast<T>(call.eps));
+    by.scale[c] = inverse_std[c] * value_or<T>(call.weight, c, T{1});
+    by.shift[c] = value_or<T>(call.bias, c, T{0});
   }
+  const Tensor residual = call.residual.defined() ? laid_out_as(call.residual, x) : Tensor();
   Tensor y = empty_strided(x.shape(), x.strides(), x.dtype());
-  const auto& part = part_of<T>(kernels().norm);
+  const auto kernel = part_of<T>(kernels().norm).normalize[static_cast<int>(call.activation)];
   grid.parallel([&](const ChannelBlock& block, int64_t offset, int64_t, int64_t channel) {
-    part.normalize(block, x.data<T>() + offset, mean.from(channel), scale.from(channel),
-                   shift.from(channel), y.data<T>() + offset);
+    kernel(block, x.data<T>() + offset, by.from(channel),
+           residual.defined() ? residual.data<T>() + offset : nullptr, is_streamed(y),
+           y.data<T>() + offset);
   });
-  Recorder tape(kName, {&input, &p.weight, &p.bias});
+  Recorder tape(call.name, {&call.input, &call.weight, &call.bias, &call.residual});
   if (tape)
-    tape.joint([run = Backward<T>{grid, training, mean, inverse_std}, x = tape.save(x),
-                w = tape.save(p.weight)](const Tensor& dy, Gradients& dx) {
-      run.run(*x, *w, laid_out_as(dy, *x), dx);
-    });
+    tape.joint([backward = Backward<T>{grid, call.activation, call.training, by, inverse_std},
+                x = tape.save(x), y = tape.save(residual.defined() ? y : Tensor())](
+                   const Tensor& dy, Gradients& dx) { backward.run(*x, *y, dy, dx); });
   return tape.output(y);
 }
 
-void check_vector(const char* name, const Tensor& p, const Tensor& input) {
-  if (!p.defined()) return;
-  check<ValueError>(p.shape() == Shape{input.shape()[1]}, kName, ": ", name,
-                    " expects one value for each of ", input.shape()[1], " channels, got shape ",
-                    p.shape(), " (input: ", input.shape(), ")");
-  check<TypeError>(p.dtype() == input.dtype(), kName, ": ", name, " expects ", input.dtype(),
-                   ", got ", p.dtype());
+// Without elements there is nothing to normalise, but gradients still have their shapes.
+Tensor normalize_nothing(const BatchNorm& call) {
+  Recorder tape(call.name, {&call.input, &call.weight, &call.bias, &call.residual});
+  if (tape)
+    tape.joint([channels = call.input.shape()[1]](const Tensor& dy, Gradients& dx) {
+      dx[0] = dx[3] = dy;
+      dx[1] = dx[2] = zeros({channels}, dy.dtype());
+    });
+  return tape.output(empty_like(call.input));
+}
+
+Tensor run(const BatchNorm& call) {
+  const Tensor& input = call.input;
+  check<ValueError>(input.ndim() >= 2 && input.ndim() <= 4, call.name,
+                    ": input expects [N, C], [N, C, L] or [N, C, H, W], got shape ", input.shape());
+  check<ValueError>(call.eps >= 0, call.name, ": eps expects a number of at least 0, got ",
+                    call.eps);
+  check_per_channel(call.name, "running_mean", call.running_mean, input);
+  check_per_channel(call.name, "running_var", call.running_var, input);
+  check_per_channel(call.name, "weight", call.weight, input);
+  check_per_channel(call.name, "bias", call.bias, input);
+  check<ValueError>(call.training || (call.running_mean.defined() && call.running_var.defined()),
+                    call.name, ": running_mean and running_var are needed outside training");
+  const int64_t n = input.shape()[1] == 0 ? 0 : input.numel() / input.shape()[1];
+  check<ValueError>(!call.training || n != 1, call.name,
+                    ": training expects more than 1 value per channel (input: ", input.shape(),
+                    ")");
+  if (call.residual.defined()) {
+    check<ValueError>(call.residual.shape() == input.shape(), call.name,
+                      ": residual expects the shape of input ", input.shape(), ", got ",
+                      call.residual.shape());
+    check<TypeError>(call.residual.dtype() == input.dtype(), call.name, ": residual expects ",
+                     input.dtype(), ", got ", call.residual.dtype());
+  }
+  if (call.training)
+    for (const Tensor& running : {call.running_mean, call.running_var})
+      if (running.defined()) check_writable(call.name, running);
+  return dispatch_floating(call.name, input.dtype(), [&]<class T>() {
+    return input.numel() > 0 ? normalize<T>(call) : normalize_nothing(call);
+  });
 }
 
 }  // namespace
@@ -245,34 +232,20 @@ void check_vector(const char* name, const Tensor& p, const Tensor& input) {
 Tensor batch_norm(const Tensor& input, const std::optional<Tensor>& running_mean,
                   const std::optional<Tensor>& running_var, const std::optional<Tensor>& weight,
                   const std::optional<Tensor>& bias, bool training, double momentum, double eps) {
-  check<ValueError>(input.ndim() >= 2 && input.ndim() <= 4, kName,
-                    ": input expects [N, C], [N, C, L] or [N, C, H, W], got shape ", input.shape());
-  check<ValueError>(eps >= 0, kName, ": eps expects a number of at least 0, got ", eps);
-  const Parameters p{running_mean.value_or(Tensor()), running_var.value_or(Tensor()),
-                     weight.value_or(Tensor()), bias.value_or(Tensor())};
-  check_vector("running_mean", p.running_mean, input);
-  check_vector("running_var", p.running_var, input);
-  check_vector("weight", p.weight, input);
-  check_vector("bias", p.bias, input);
-  check<ValueError>(training || (running_mean && running_var), kName,
-                    ": running_mean and running_var are needed outside training");
-  const int64_t n = input.shape()[1] == 0 ? 0 : input.numel() / input.shape()[1];
-  check<ValueError>(!training || n != 1, kName,
-                    ": training expects more than 1 value per channel (input: ", input.shape(),
-                    ")");
-  if (training)
-    for (const Tensor& running : {p.running_mean, p.running_var})
-      if (running.defined()) check_writable(kName, running);
-  return dispatch_floating(kName, input.dtype(), [&]<class T>() {
-    if (input.numel() > 0) return normalize<T>(input, p, training, momentum, eps);
-    Recorder tape(kName, {&input, &p.weight, &p.bias});
-    if (tape)
-      tape.joint([channels = input.shape()[1]](const Tensor& dy, Gradients& dx) {
-        dx[0] = dy;
-        dx[1] = dx[2] = zeros({channels}, dy.dtype());
-      });
-    return tape.output(empty_like(input));
-  });
+  return run({"batch_norm", Activation::kNone, input, running_mean.value_or(Tensor()),
+              running_var.value_or(Tensor()), weight.value_or(Tensor()), bias.value_or(Tensor()),
+              Tensor(), training, momentum, eps});
+}
+
+Tensor batch_norm_relu(const Tensor& input, const std::optional<Tensor>& running_mean,
+                       const std::optional<Tensor>& running_var,
+                       const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
+                       const std::optional<Tensor>& residual, bool training, double momentum,
+                       double eps) {
+  return run({"batch_norm_relu", residual ? Activation::kResidualRelu : Activation::kRelu, input,
+              running_mean.value_or(Tensor()), running_var.value_or(Tensor()),
+              weight.value_or(Tensor()), bias.value_or(Tensor()), residual.value_or(Tensor()),
+              training, momentum, eps});
 }
 
 }  // namespace lepton

@@ -3,6 +3,7 @@
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "ops/kernel_part.h"
+#include "ops/layout.h"
 #include "ops/norm.h"
 
 namespace lepton {
@@ -35,6 +36,7 @@ void forward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tens
   parallel_for(0, rows.count, grain, [&](int64_t begin, int64_t end) {
     const LayerNormRows<T> block{end - begin,
                                  rows.n,
+                                 is_streamed(y),
                                  x.data<T>() + begin * rows.n,
                                  data_or_null<T>(weight),
                                  mean.data<T>() + begin,
@@ -54,9 +56,11 @@ Tensor sum_parts(const Tensor& parts, const Tensor& like) {
 
 template <class T>
 void backward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tensor& mean,
-              const Tensor& inverse_std, const Tensor& bias, const Tensor& dy, Gradients& dx) {
+              const Tensor& inverse_std, const Tensor& bias, const IncomingGradient& incoming,
+              Gradients& dx) {
   const auto& part = part_of<T>(kernels().norm);
-  const Tensor of_x = empty(x.shape(), x.dtype());
+  const Tensor& dy = incoming.dy;
+  const Tensor of_x = incoming.reusable ? dy : empty(x.shape(), x.dtype());
   const Shape sums{rows.parts(), rows.n};
   const bool need_sums = dx.needs(1) || dx.needs(2);
   const Tensor of_weight = need_sums ? zeros(sums, x.dtype()) : Tensor();
@@ -67,6 +71,7 @@ void backward(const Rows& rows, const Tensor& x, const Tensor& weight, const Ten
       const int64_t begin = p * length, count = std::min(length, rows.count - begin);
       const LayerNormRows<T> block{count,
                                    n,
+                                   is_streamed(of_x) && !incoming.reusable,
                                    x.data<T>() + begin * n,
                                    data_or_null<T>(weight),
                                    mean.data<T>() + begin,
@@ -117,7 +122,7 @@ Tensor layer_norm(const Tensor& input, const Dims& normalized_shape,
     tape.joint([rows, x = tape.save(x), w = tape.save(rw), b = b.defined() ? b.detach() : b, mean,
                 inverse_std](const Tensor& upstream, Gradients& dx) {
       dispatch_floating(kName, x->dtype(), [&]<class T>() {
-        backward<T>(rows, *x, *w, mean, inverse_std, b, contiguous(upstream), dx);
+        backward<T>(rows, *x, *w, mean, inverse_std, b, IncomingGradient(upstream, *x), dx);
       });
     });
   return tape.output(y);

@@ -32,11 +32,23 @@ inline Tensor laid_out_as(const Tensor& x, const Tensor& like) {
   return laid_out(x, like.strides());
 }
 
-/// Memory for an elementwise result of the gradient dy, in the dense layout of `like`: dy's own
-/// where it lies so and nobody else will read it.
-inline Tensor gradient_memory(const Tensor& dy, const Tensor& like) {
-  const bool reuse = dy.is_unshared() && has_layout(dy, like.strides());
-  return reuse ? dy : empty_like(like);
+/// The gradient that enters an op, laid out as `like`, and whether its memory may be written over:
+/// where nobody else will read it.
+struct IncomingGradient {
+  Tensor dy;
+  bool reusable;
+
+  IncomingGradient(const Tensor& upstream, const Tensor& like)
+      : reusable(upstream.is_unshared() || !has_layout(upstream, like.strides())) {
+    dy = laid_out_as(upstream, like);
+  }
+};
+
+/// Results of this many bytes are stored past the caches: about half of a last level, so that what
+/// the next op reads of smaller ones is still there.
+constexpr int64_t kStreamBytes = int64_t{16} << 20;
+inline bool is_streamed(const Tensor& result) {
+  return result.numel() * result.item_size() >= kStreamBytes;
 }
 
 }  // namespace lepton

@@ -112,6 +112,27 @@ struct Images {
   }
 };
 
+// For each input coordinate of an axis the windows that have it, in their order.
+struct Sources {
+  std::vector<int64_t> first;
+  std::vector<PoolSource> source;
+
+  Sources(const Axis& axis, int64_t length) : first(static_cast<size_t>(length) + 1) {
+    const auto each = [&](auto&& visit) {
+      for (size_t o = 0; o < axis.spans.size(); ++o)
+        for (int64_t k = 0; k < axis.spans[o].count; ++k)
+          visit(static_cast<size_t>(axis.spans[o].first + k * axis.dilation),
+                PoolSource{static_cast<int64_t>(o), k});
+    };
+    each([&](size_t i, const PoolSource&) { ++first[i + 1]; });
+    for (size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
+    source.resize(static_cast<size_t>(first.back()));
+    std::vector<int64_t> next = first;
+    each([&](size_t i, const PoolSource& s) { source[static_cast<size_t>(next[i]++)] = s; });
+  }
+  PoolSources pointers() const { return {first.data(), source.data()}; }
+};
+
 // One call's geometry; the images themselves are let go.
 struct Pooling {
   int64_t images, channels, height, width;
@@ -164,25 +185,33 @@ struct Pooling {
                    }
                  });
   }
-  /// The same for whole images: their windows may share input elements.
-  template <class Body>
-  void for_images(Body&& body) const {
-    const int64_t work = image() + out_lines() * out_line();
-    parallel_for(0, images, std::max<int64_t>(1, kTask / work), [&](int64_t b, int64_t e) {
-      for (int64_t n = b; n < e; ++n)
-        body(block(0, out_lines()), n * image(), n * out_lines() * out_line());
-    });
-  }
 
-  // The gradient of the input: add(block, dx of the image, offset into the output) onto zeros.
-  template <class T, class Add>
-  Tensor input_gradient(DType dtype, Add&& add) const {
+  /// The gradient of the input: gather(block, dx of its lines, offset of its image in dy).
+  template <class T, class Gather>
+  Tensor input_gradient(DType dtype, Gather&& gather) const {
     const Tensor dx = empty_strided(shape, strides, dtype);
-    for_images([&](const PoolBlock& block, int64_t offset, int64_t out) {
-      T* image_dx = dx.data<T>() + offset;
-      std::memset(image_dx, 0, static_cast<size_t>(image()) * sizeof(T));
-      add(block, image_dx, out);
-    });
+    const Sources of_lines(lines, height), of_pixels(pixels, width);
+    const int64_t line = width * channels, out_image = out_lines() * out_line();
+    const int64_t group = std::clamp<int64_t>(kTask / line, 1, height);
+    const int64_t groups = (height + group - 1) / group;
+    const bool stream = is_streamed(dx);
+    parallel_for(0, images * groups, std::max<int64_t>(1, kTask / (line * group)),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t task = b; task < e; ++task) {
+                     const int64_t n = task / groups, first = task % groups * group;
+                     const PoolGradientBlock block{channels,
+                                                   first,
+                                                   std::min(group, height - first),
+                                                   width,
+                                                   of_lines.pointers(),
+                                                   of_pixels.pointers(),
+                                                   lines.spans.data(),
+                                                   pixels.spans.data(),
+                                                   out_pixels(),
+                                                   stream};
+                     gather(block, dx.data<T>() + n * image() + first * line, n * out_image);
+                   }
+                 });
     return dx;
   }
 };
@@ -205,10 +234,10 @@ Tensor max_pool(const char* op, const Tensor& input, const Images& in, Axis line
       tape.vjp(0, [pooling, taps, small](const Tensor& upstream) {
         const Tensor dy = laid_out_as(upstream, taps);
         const auto gradient = part_of<T>(kernels().pool).max_gradient[small ? 0 : 1];
-        return pooling.input_gradient<T>(
-            dy.dtype(), [&](const PoolBlock& block, T* dx, int64_t out) {
-              gradient(block, dy.data<T>() + out, taps.bytes() + out * taps.item_size(), dx);
-            });
+        const auto gather = [&](const PoolGradientBlock& block, T* dx, int64_t out) {
+          gradient(block, dy.data<T>() + out, taps.bytes() + out * taps.item_size(), dx);
+        };
+        return pooling.input_gradient<T>(dy.dtype(), gather);
       });
     return tape.output(y);
   });
@@ -228,10 +257,10 @@ Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis 
       tape.vjp(0, [pooling, divisor, strides = y.strides()](const Tensor& upstream) {
         const Tensor dy = laid_out(upstream, strides);
         const auto gradient = part_of<T>(kernels().pool).average_gradient;
-        return pooling.input_gradient<T>(dy.dtype(),
-                                         [&](const PoolBlock& block, T* dx, int64_t out) {
-                                           gradient(block, dy.data<T>() + out, divisor, dx);
-                                         });
+        const auto gather = [&](const PoolGradientBlock& block, T* dx, int64_t out) {
+          gradient(block, dy.data<T>() + out, divisor, dx);
+        };
+        return pooling.input_gradient<T>(dy.dtype(), gather);
       });
     return tape.output(y);
   });

@@ -16,6 +16,10 @@ __all__ = [
     "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding",
     "scaled_dot_product_attention", "packed_attention", "cross_entropy", "nll_loss",
     "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
+    "gelu", "softmax", "log_softmax", "batch_norm", "batch_norm_relu", "group_norm", "layer_norm",
+    "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout",
+    "embedding", "cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "mse_loss",
+    "l1_loss", "huber_loss", "smooth_l1_loss",
 ]
 # fmt: on
 
@@ -59,6 +63,24 @@ def batch_norm(
     bias: Tensor | None = ...,
     training: builtins.bool = ...,
     momentum: builtins.float = ...,
+    eps: builtins.float = ...,
+) -> Tensor: ...
+def batch_norm_relu(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = ...,
+    bias: Tensor | None = ...,
+    residual: Tensor | None = ...,
+    training: builtins.bool = ...,
+    momentum: builtins.float = ...,
+    eps: builtins.float = ...,
+) -> Tensor: ...
+def group_norm(
+    input: Tensor,
+    num_groups: builtins.int,
+    weight: Tensor | None = ...,
+    bias: Tensor | None = ...,
     eps: builtins.float = ...,
 ) -> Tensor: ...
 def layer_norm(

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, TypeVar, overload
 
+from lepton.nn.failure import name_layer
 from lepton.nn.module import Module
 
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
@@ -132,10 +133,30 @@ class Sequential(_Numbered):
             setattr(self, name, layer)
 
     def forward(self, input: Any) -> Any:
-        """Pass `input` through all modules."""
-        for layer in _layers(self).values():
-            input = layer(input)
+        """Pass `input` through all modules; two that can be computed as one are."""
+        layers = list(_layers(self).values())
+        position = 0
+        while position < len(layers):
+            pair = layers[position : position + 2]
+            fused = _fused(*pair) if len(pair) == 2 else None
+            if fused is None:
+                input = pair[0](input)
+                position += 1
+                continue
+            try:
+                input = fused(input)
+            except Exception as error:
+                name_layer(error, pair[0])
+                raise
+            position += 2
         return input
+
+
+def _fused(layer: Module, following: Module) -> Callable[[Any], Any] | None:
+    """Both layers in one call; none if somebody watches or replaced the forward of either."""
+    if "forward" in vars(layer) or "forward" in vars(following):
+        return None
+    return layer._fused_with(following)
 
 
 class ModuleList(_Numbered):

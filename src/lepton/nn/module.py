@@ -72,6 +72,10 @@ class Module:
             raise
         return result
 
+    def _fused_with(self, following: Module) -> Callable[[Any], Any] | None:
+        """Return what computes ``following(self(x))`` of x at once, where a layer knows how."""
+        return None
+
     # --------------------------------------------------------------- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:

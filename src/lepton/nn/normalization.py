@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from lepton._check import check_bool, check_int, check_number
 from lepton.array import Tensor, int64, ones, zeros
 from lepton.nn import functional, init
+from lepton.nn.activation import ReLU
 from lepton.nn.module import Module
 from lepton.nn.parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm"]
 
 
 class _BatchNorm(Module):
@@ -69,13 +71,18 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Forget the statistics and set weight to 1 and bias to 0."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        _reset_affine(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise `input`."""
+        return self._normalize(functional.batch_norm, input)
+
+    def _fused_with(self, following: Module) -> Callable[[Any], Any] | None:
+        if type(self).forward is _BatchNorm.forward and type(following) is ReLU:
+            return partial(self._normalize, functional.batch_norm_relu)
+        return None
+
+    def _normalize(self, function: Callable[..., Tensor], input: Tensor) -> Tensor:
         if input.ndim not in self.ndims:
             expected = " or ".join(f"{ndim}-D" for ndim in self.ndims)
             raise ValueError(
@@ -86,16 +93,15 @@ class _BatchNorm(Module):
             self.num_batches_tracked.fill_(self.num_batches_tracked.item() + 1)
             if self.momentum is None:
                 momentum = 1.0 / float(self.num_batches_tracked.item())
-        use_batch = self.training or self.running_mean is None
-        return functional.batch_norm(
+        return function(
             input,
             self.running_mean,
             self.running_var,
             self.weight,
             self.bias,
-            use_batch,
-            momentum,
-            self.eps,
+            training=self.training or self.running_mean is None,
+            momentum=momentum,
+            eps=self.eps,
         )
 
     def extra_repr(self) -> str:
@@ -164,6 +170,76 @@ class BatchNorm2d(_BatchNorm):
     ndims = (4,)
 
 
+class GroupNorm(Module):
+    """Normalise each sample over groups of its channels (Wu and He, 2018, arXiv:1803.08494).
+
+    ``y = (x - mean) / sqrt(var + eps) * weight + bias``, mean and variance (with divisor n)
+    taken over each of `num_groups` groups of neighbouring channels; weight and bias have one
+    value per channel. One group per channel is instance normalisation.
+
+    Parameters
+    ----------
+    num_groups : int
+        Number of groups; a divisor of `num_channels`.
+    num_channels : int
+        Number of channels.
+    eps : float
+        Added to the variance.
+    affine, bias : bool
+        Whether ``weight`` and ``bias`` are learned.
+    dtype : dtype, optional
+        Of the parameters; float32 if not given.
+
+    Shapes: x and result ``(N, num_channels, ...)``; parameters ``(num_channels,)``.
+
+    Examples
+    --------
+    >>> import lepton
+    >>> from lepton import nn
+    >>> nn.GroupNorm(2, 6)(lepton.randn(2, 6, 5, 5)).shape
+    (2, 6, 5, 5)
+    """
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        bias: bool = True,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_groups = check_int("GroupNorm", "num_groups", num_groups, 1)
+        self.num_channels = check_int("GroupNorm", "num_channels", num_channels, 1)
+        if num_channels % num_groups:
+            raise ValueError(
+                f"GroupNorm: num_groups expects a divisor of num_channels {num_channels}, "
+                f"got {num_groups}"
+            )
+        self.eps = check_number("GroupNorm", "eps", eps, 0)
+        self.affine = check_bool("GroupNorm", "affine", affine)
+        check_bool("GroupNorm", "bias", bias)
+        size = (num_channels,)
+        self.weight = Parameter(ones(size, dtype=dtype)) if affine else None
+        self.bias = Parameter(zeros(size, dtype=dtype)) if affine and bias else None
+
+    def reset_parameters(self) -> None:
+        """Set weight to 1 and bias to 0."""
+        _reset_affine(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise `input`."""
+        return functional.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
 class LayerNorm(Module):
     """Normalise each sample over its last axes.
 
@@ -217,10 +293,7 @@ class LayerNorm(Module):
 
     def reset_parameters(self) -> None:
         """Set weight to 1 and bias to 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        _reset_affine(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise `input`."""
@@ -231,3 +304,10 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, "
             f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
+
+
+def _reset_affine(weight: Parameter | None, bias: Parameter | None) -> None:
+    if weight is not None:
+        init.ones_(weight)
+    if bias is not None:
+        init.zeros_(bias)
