@@ -98,15 +98,6 @@ void transpose_rows(AttentionRows<const T> x, int64_t rows, int64_t columns, T s
       store<T>(load<T>(target + i) * splat<T>(scale), target + i);
 }
 
-/// e^x for x <= 0, 0 where that is below the normal numbers; 1 ulp.
-template <class V>
-LEPTON_INLINE V exp_of_negative(V x) {
-  const V low = constant<V>(kIsFloat<V> ? -87.3 : -708.3);
-  BitsOf<V> k;
-  const V p = expm1_reduced(reduce_exp(x, k)) + constant<V>(1);
-  return select(x < low, constant<V>(0), from_bits<V>(bits(p) + (k << kMantissa<V>)));
-}
-
 /// A block of scores or weights: keys first_key .. of queries first_query ..
 template <class T>
 struct Block {
