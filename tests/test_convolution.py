@@ -24,6 +24,25 @@ TRANSPOSED: list[tuple[tuple[int, ...], dict[str, Any]]] = [
 ]
 
 
+# (batch, in, height, width, out), then what both libraries take. Between them: blocks of several
+# images and several blocks of one, more than one packed part, all taps in the rows of a tile, more
+# taps than are summed at once, pixels that no tap reaches.
+GEOMETRIES: list[tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]] = [
+    ((9, 13, 7, 7, 20), (3, 3), {"padding": 1}),
+    ((3, 40, 40, 33, 24), (3, 2), {"padding": 1, "stride": (1, 2)}),
+    ((6, 64, 48, 48, 64), (1, 1), {}),
+    ((2, 3, 37, 41, 20), (7, 7), {"stride": 2, "padding": 3}),
+    ((5, 1, 28, 28, 32), (3, 3), {"padding": 1}),
+    ((2, 2, 19, 17, 5), (2, 3), {"dilation": (3, 2), "padding": (4, 5), "stride": (2, 1)}),
+    ((2, 24, 20, 18, 24), (3, 3), {"dilation": 2, "padding": 2}),
+    ((3, 12, 15, 21, 20), (3, 3), {"groups": 4, "padding": 1}),
+    ((3, 37, 15, 21, 37), (3, 3), {"groups": 37, "padding": 1}),
+    ((2, 16, 15, 22, 16), (5, 5), {"groups": 16, "padding": 2, "stride": 2}),
+    ((2, 8, 9, 6, 8), (2, 2), {"groups": 8, "padding": (3, 4), "dilation": 2, "stride": 3}),
+    ((1, 8, 1, 1, 8), (3, 3), {"groups": 8, "padding": 4}),
+]
+
+
 def relative(ours: Any, theirs: Any) -> float:
     ours, theirs = np.asarray(ours), theirs.detach().numpy()
     assert ours.shape == theirs.shape
@@ -56,6 +75,76 @@ def test_a_transposed_convolution_equals_torch(
     assert relative(ours_x.grad, theirs_x.grad) <= bound
     for name, parameter in ours.named_parameters():
         assert relative(parameter.grad, dict(theirs.named_parameters())[name].grad) <= bound
+
+
+@pytest.mark.parametrize(("shape", "kernel", "arguments"), GEOMETRIES, ids=str)
+def test_a_convolution_and_its_gradients_are_as_exact_as_their_sums(
+    shape: tuple[int, ...], kernel: tuple[int, int], arguments: dict[str, Any]
+) -> None:
+    """|error| <= terms * eps * sum of |terms| in any order; any threads give the same bits."""
+    torch = pytest.importorskip("torch")
+    batch, channels, height, width, out = shape
+    rng = np.random.default_rng(0)
+    values = [
+        rng.standard_normal(size).astype("f4")
+        for size in (
+            (batch, channels, height, width),
+            (out, channels // arguments.get("groups", 1), *kernel),
+            (out,),
+        )
+    ]
+
+    def theirs(take: Any, dy: Any) -> list[Any]:
+        leaves = [torch.tensor(take(v), dtype=torch.float64, requires_grad=True) for v in values]
+        y = torch.nn.functional.conv2d(*leaves, **arguments)
+        y.backward(torch.tensor(take(dy), dtype=torch.float64))
+        return [y.detach().numpy(), *(leaf.grad.numpy() for leaf in leaves)]
+
+    def ours(threads: int) -> list[Any]:
+        lepton.set_num_threads(threads)
+        leaves = [lepton.asarray(v) for v in values]
+        for leaf in leaves:
+            leaf.requires_grad = True
+        y = functional.conv2d(*leaves, **arguments)
+        y.backward(lepton.asarray(dy))
+        return [y.detach().numpy(), *(np.asarray(leaf.grad) for leaf in leaves)]
+
+    size = torch.nn.functional.conv2d(*map(torch.tensor, values), **arguments).shape
+    dy = rng.standard_normal(tuple(size)).astype("f4")
+    threads = lepton.get_num_threads()
+    try:
+        results = [ours(count) for count in (1, 2, 3, 4)]
+    finally:
+        lepton.set_num_threads(threads)
+    points = values[1][0].size + 1
+    terms = [points, out * kernel[0] * kernel[1], *[dy[:, 0].size] * 2]
+    exact, magnitude = theirs(lambda v: v, dy), theirs(np.abs, dy)
+    for i, count in enumerate(terms):
+        bound = count * np.finfo("f4").eps * magnitude[i]
+        assert (np.abs(results[0][i] - exact[i]) <= bound).all()
+        assert all(np.array_equal(results[0][i], other[i]) for other in results[1:])
+
+
+def test_gradients_that_nobody_asked_for_are_not_computed() -> None:
+    """The first layer of a network: weight and bias without the input, and each alone."""
+    lepton.manual_seed(0)
+    values = [lepton.randn(2, 3, 9, 8), lepton.randn(4, 3, 3, 3), lepton.randn(4)]
+
+    def gradients(*asked: int) -> list[Any]:
+        leaves = [value.detach() for value in values]
+        for i in asked:
+            leaves[i].requires_grad = True
+        y = functional.conv2d(*leaves, stride=2)
+        y.backward(lepton.ones(y.shape))
+        return [leaf.grad for leaf in leaves]
+
+    every = gradients(0, 1, 2)
+    for asked in ((0,), (1,), (2,), (1, 2), (0, 2)):
+        found = gradients(*asked)
+        for i in range(3):
+            assert (found[i] is not None) == (i in asked)
+            if i in asked:
+                np.testing.assert_allclose(found[i].numpy(), every[i].numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_output_size_chooses_among_the_sizes_that_a_stride_merges() -> None:

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/conv.h"
 
+#include "kernels/conv_depthwise.h"
+
 namespace lepton::LEPTON_ISA {
 namespace {
 

@@ -1,4 +1,4 @@
-// Weight-gradient tile and depthwise loops of convolution; everything else is the tile of gemm.h.
+// Weight-gradient tile of convolution and its packing; everything else is the tile of gemm.h.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "kernels/conv_table.h"
@@ -6,17 +6,23 @@
 
 namespace lepton::LEPTON_ISA {
 
-/// The tile with its sizes fixed; both operands are read where they lie.
+/// The tile with its sizes fixed.
 template <class T, int kRows, int kVectors>
-static void conv_weight_fixed(const ConvPixels<T>& block, T* dw, int64_t dw_row, bool accumulate) {
+static void conv_weight_fixed(const ConvPixels<T>& block, T* dw, bool accumulate) {
   constexpr int n = kLanes<T>;
   const int64_t x_pixel = block.x_step.pixel, dy_pixel = block.dy_step.pixel;
   const int64_t pixels = block.pixels;
+  int64_t offset[kRows];
+#pragma GCC unroll 32
+  for (int i = 0; i < kRows; ++i) offset[i] = block.x_offsets[i];
   Vec<T> acc[kRows][kVectors], yv[kVectors];
 #pragma GCC unroll 32
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) acc[i][j] = Vec<T>{};
+    for (int j = 0; j < kVectors; ++j) {
+      acc[i][j] = Vec<T>{};
+      __builtin_prefetch(dw + (i * kVectors + j) * n, 1);
+    }
   for (int64_t image = 0; image < block.images; ++image) {
     for (int64_t line = 0; line < block.lines; ++line) {
       const T* x = block.x + image * block.x_step.image + line * block.x_step.line;
@@ -27,7 +33,7 @@ static void conv_weight_fixed(const ConvPixels<T>& block, T* dw, int64_t dw_row,
         for (int j = 0; j < kVectors; ++j) yv[j] = load<T>(dy + j * n);
 #pragma GCC unroll 32
         for (int i = 0; i < kRows; ++i) {
-          const Vec<T> xv = splat<T>(x[i]);
+          const Vec<T> xv = splat<T>(x[offset[i]]);
 #pragma GCC unroll 4
           for (int j = 0; j < kVectors; ++j) acc[i][j] += xv * yv[j];
         }
@@ -38,90 +44,44 @@ static void conv_weight_fixed(const ConvPixels<T>& block, T* dw, int64_t dw_row,
   for (int i = 0; i < kRows; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
-      T* out = dw + i * dw_row + j * n;
+      T* out = dw + (i * kVectors + j) * n;
       store<T>(accumulate ? load<T>(out) + acc[i][j] : acc[i][j], out);
     }
 }
 
 /// Runs the tile built for this many rows.
 template <class T, int kRows, int kVectors>
-static void conv_weight_tile(const ConvPixels<T>& block, int64_t rows, T* dw, int64_t dw_row,
-                             bool accumulate) {
+static void conv_weight_tile(const ConvPixels<T>& block, int64_t rows, T* dw, bool accumulate) {
   if constexpr (kRows > 1)
-    if (rows < kRows)
-      return conv_weight_tile<T, kRows - 1, kVectors>(block, rows, dw, dw_row, accumulate);
-  conv_weight_fixed<T, kRows, kVectors>(block, dw, dw_row, accumulate);
+    if (rows < kRows) return conv_weight_tile<T, kRows - 1, kVectors>(block, rows, dw, accumulate);
+  conv_weight_fixed<T, kRows, kVectors>(block, dw, accumulate);
+}
+
+/// Panel q takes kWidth columns from columns_padded * q / panels on: zeros past the last column.
+template <class T, int kWidth>
+static void conv_pack_panels(const ConvPanels<T>& p) {
+  constexpr int64_t kPixels = 16;  // lines of them stay in the first-level cache over all panels
+  for (int64_t first = 0; first < p.pixels; first += kPixels) {
+    const int64_t pixels = p.pixels - first < kPixels ? p.pixels - first : kPixels;
+    for (int64_t q = 0; q < p.panels; ++q) {
+      const int64_t column = p.columns_padded * q / p.panels, valid = p.columns - column;
+      const T* from = p.from + first * p.from_pixel + column;
+      T* to = p.to + q * p.panel + first * kWidth;
+      if (valid >= kWidth) {
+        for (int64_t i = 0; i < pixels; ++i)
+          memcpy(to + i * kWidth, from + i * p.from_pixel, kWidth * sizeof(T));
+      } else {
+        for (int64_t i = 0; i < pixels; ++i)
+          for (int64_t j = 0; j < kWidth; ++j)
+            to[i * kWidth + j] = j < valid ? from[i * p.from_pixel + j] : T(0);
+      }
+    }
+  }
 }
 
 template <class T, int kRows, int kVectors>
-constexpr ConvWeightKernel<T> kConvWeightKernel = {kRows, kVectors* kLanes<T>,
-                                                   conv_weight_tile<T, kRows, kVectors>};
-
-/// kPixels neighbouring pixels of one vector of `lanes` channels from channel c on.
-template <class T, int kPixels>
-LEPTON_INLINE void depthwise_pixels(const DepthwiseLine<T>& line, int64_t pixel, int64_t c,
-                                    int64_t lanes) {
-  Vec<T> acc[kPixels];
-#pragma GCC unroll 8
-  for (int i = 0; i < kPixels; ++i) acc[i] = line.bias ? load<T>(line.bias + c, lanes) : Vec<T>{};
-  const T* x = line.x + pixel * line.x_pixel + c;
-#pragma GCC unroll 1
-  for (int64_t t = 0; t < line.taps; ++t) {
-    const Vec<T> w = load<T>(line.weight + t * line.channels + c, lanes);
-    const T* xt = x + line.tap_offsets[t];
-#pragma GCC unroll 8
-    for (int i = 0; i < kPixels; ++i) acc[i] += load<T>(xt + i * line.x_pixel, lanes) * w;
-  }
-  T* y = line.y + pixel * line.y_pixel + c;
-#pragma GCC unroll 8
-  for (int i = 0; i < kPixels; ++i) store<T>(acc[i], y + i * line.y_pixel, lanes);
-}
-
-template <class T>
-static void depthwise_line(const DepthwiseLine<T>& line) {
-  constexpr int kPixels = 8;
-  for_each_vector<T>(
-      line.channels, [&](int64_t c, int64_t lanes) __attribute__((always_inline)) {
-        int64_t p = 0;
-        for (; p + kPixels <= line.pixels; p += kPixels)
-          depthwise_pixels<T, kPixels>(line, p, c, lanes);
-        for (; p < line.pixels; ++p) depthwise_pixels<T, 1>(line, p, c, lanes);
-      });
-}
-
-/// kVectors vectors of channels from channel c on; the last one may hold fewer than a whole vector.
-template <class T, int kVectors>
-LEPTON_INLINE void depthwise_weight_channels(const ConvPixels<T>& block, int64_t c, int64_t lanes,
-                                             T* dw, bool accumulate) {
-  constexpr int n = kLanes<T>;
-  Vec<T> acc[kVectors];
-#pragma GCC unroll 4
-  for (int j = 0; j < kVectors; ++j) acc[j] = Vec<T>{};
-  for (int64_t image = 0; image < block.images; ++image) {
-    for (int64_t line = 0; line < block.lines; ++line) {
-      const T* x = block.x + image * block.x_step.image + line * block.x_step.line + c;
-      const T* dy = block.dy + image * block.dy_step.image + line * block.dy_step.line + c;
-      for (int64_t p = 0; p < block.pixels; ++p, x += block.x_step.pixel, dy += block.dy_step.pixel)
-#pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j)
-          acc[j] += load<T>(x + j * n, lanes) * load<T>(dy + j * n, lanes);
-    }
-  }
-#pragma GCC unroll 4
-  for (int j = 0; j < kVectors; ++j) {
-    T* out = dw + c + j * n;
-    store<T>(accumulate ? load<T>(out, lanes) + acc[j] : acc[j], out, lanes);
-  }
-}
-
-template <class T>
-static void depthwise_weight(const ConvPixels<T>& block, int64_t channels, T* dw, bool accumulate) {
-  constexpr int64_t n = kLanes<T>;
-  int64_t c = 0;
-  for (; c + 4 * n <= channels; c += 4 * n)
-    depthwise_weight_channels<T, 4>(block, c, n, dw, accumulate);
-  for (; c + n <= channels; c += n) depthwise_weight_channels<T, 1>(block, c, n, dw, accumulate);
-  if (c < channels) depthwise_weight_channels<T, 1>(block, c, channels - c, dw, accumulate);
-}
+constexpr ConvWeightKernel<T> kConvWeightKernel = {
+    kRows, kVectors* kLanes<T>, conv_weight_tile<T, kRows, kVectors>, conv_pack_panels<T, kRows>,
+    conv_pack_panels<T, kVectors * kLanes<T>>};
 
 }  // namespace lepton::LEPTON_ISA

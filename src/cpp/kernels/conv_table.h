@@ -12,36 +12,48 @@ struct ConvSteps {
   int64_t image;
 };
 
-/// A block of pixels in which two tensors are multiplied and summed: x shifted by one tap against
-/// dy.
+/// A block of pixels over which products of x and dy are summed: row i of a tile is x shifted by
+/// x_offsets[i].
 template <class T>
 struct ConvPixels {
   int64_t images, lines, pixels;
   const T* x;
   ConvSteps x_step;
+  const int64_t* x_offsets;
   const T* dy;
   ConvSteps dy_step;
 };
 
-/// One register tile of a weight gradient: dw[i * dw_row + j] = sum over pixels of x[i] * dy[j].
+/// Pixels of `columns` neighbouring channels, cut into panels of a tile's rows or columns: panel q
+/// begins at channel columns_padded * q / panels and holds [pixels][width].
+template <class T>
+struct ConvPanels {
+  int64_t pixels, columns, columns_padded, panels;
+  const T* from;
+  int64_t from_pixel;
+  T* to;
+  int64_t panel;  // distance between panels
+};
+
+/// One register tile of a weight gradient: dw[i * columns + j] = sum over pixels of x[i] * dy[j].
 template <class T>
 struct ConvWeightKernel {
   int64_t max_rows;
   int64_t columns;  // every tile reads and writes this many
-  void (*tile)(const ConvPixels<T>& block, int64_t rows, T* dw, int64_t dw_row, bool accumulate);
+  void (*tile)(const ConvPixels<T>& block, int64_t rows, T* dw, bool accumulate);
+  void (*pack_rows)(const ConvPanels<T>& panels);     // max_rows wide
+  void (*pack_columns)(const ConvPanels<T>& panels);  // `columns` wide
 };
 
-/// One line of output pixels of a depthwise convolution; its taps lie at x + tap_offsets[t].
+/// Pixels of a depthwise convolution that have the same taps: tap t of pixel p reads
+/// x[p * x_pixel + x_offsets[t]] and takes the weights from weight_offsets[t] on.
 template <class T>
-struct DepthwiseLine {
+struct DepthwiseTaps {
   int64_t pixels, channels, taps;
   const T* x;
   int64_t x_pixel;
-  const int64_t* tap_offsets;
-  const T* weight;  // [taps][channels]
-  const T* bias;    // [channels], or null
-  T* y;
-  int64_t y_pixel;
+  const int64_t* x_offsets;
+  const int64_t* weight_offsets;
 };
 
 template <class T>
@@ -49,9 +61,12 @@ struct ConvPart {
   ConvWeightKernel<T> weight_tall;  // many input channels a tile, two vectors of output channels
   ConvWeightKernel<T> weight_wide;
   ConvWeightKernel<T> weight_narrow;  // one vector of output channels
-  void (*depthwise_line)(const DepthwiseLine<T>& line);
-  /// dw[c] = sum over the block's pixels of x[c] * dy[c]: one tap of a depthwise weight gradient.
-  void (*depthwise_weight)(const ConvPixels<T>& block, int64_t channels, T* dw, bool accumulate);
+  /// y = bias (zero where it is null) + the sum over taps.
+  void (*depthwise_line)(const DepthwiseTaps<T>& line, const T* weight, const T* bias, T* y,
+                         int64_t y_pixel);
+  /// Adds every tap's sum over pixels of x * dy to dw, and the sum of dy to db unless it is null.
+  void (*depthwise_weight)(const DepthwiseTaps<T>& line, const T* dy, int64_t dy_pixel, T* dw,
+                           T* db);
 };
 
 struct ConvTable {

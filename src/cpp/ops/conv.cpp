@@ -88,8 +88,12 @@ void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input
                               conv_strides(dx[0]));
       });
     }
-    if (dx.needs(1)) dx[1] = conv_weight_gradient("conv2d", shape, *input, dy, of);
-    if (dx.needs(2)) dx[2] = sum(dy, Dims{0, 2, 3});
+    if (dx.needs(1)) {
+      const auto d = conv_weight_gradients("conv2d", shape, *input, dy, of, dx.needs(2));
+      dx[1] = d.weight, dx[2] = d.bias;
+    } else if (dx.needs(2)) {
+      dx[2] = sum(dy, Dims{0, 2, 3});
+    }
   });
 }
 

@@ -48,15 +48,17 @@ Tensor with_neighbour_channels(const Tensor& x) {
   return conv_strides(x).channel == 1 ? x : channels_last(x);
 }
 
-Tensor conv_weight_gradient(const char* op, const ConvShape& shape, const Tensor& x,
-                            const Tensor& dy, const Shape& of) {
+ConvWeightGradients conv_weight_gradients(const char* op, const ConvShape& shape, const Tensor& x,
+                                          const Tensor& dy, const Shape& of, bool bias) {
   const Tensor from = with_neighbour_channels(x), by = with_neighbour_channels(dy);
-  const Tensor dw = empty(of, dy.dtype());
+  ConvWeightGradients d = {empty(of, dy.dtype()), {}};
+  if (bias) d.bias = empty({dy.length(1)}, dy.dtype());
   dispatch_floating(op, dy.dtype(), [&]<class T>() {
     conv_backward_weight<T>(shape, from.data<T>(), conv_strides(from), by.data<T>(),
-                            conv_strides(by), dw.data<T>());
+                            conv_strides(by), d.weight.data<T>(),
+                            bias ? d.bias.data<T>() : nullptr);
   });
-  return dw;
+  return d;
 }
 
 }  // namespace lepton

@@ -25,8 +25,12 @@ ConvStrides conv_strides(const Tensor& x);
 /// x, or a copy, with neighbouring channels.
 Tensor with_neighbour_channels(const Tensor& x);
 
-/// The gradient, of shape `of`, of the weight of the convolution that took x to y.
-Tensor conv_weight_gradient(const char* op, const ConvShape& shape, const Tensor& x,
-                            const Tensor& dy, const Shape& of);
+/// The gradients of the weight, of shape `of`, and, where asked for, of the bias of the convolution
+/// that took x to y.
+struct ConvWeightGradients {
+  Tensor weight, bias;
+};
+ConvWeightGradients conv_weight_gradients(const char* op, const ConvShape& shape, const Tensor& x,
+                                          const Tensor& dy, const Shape& of, bool bias);
 
 }  // namespace lepton

@@ -30,7 +30,6 @@ class Direct {
  public:
   explicit Direct(const ConvPass<T>& pass)
       : p_(pass),
-        depthwise_(pass.groups > 1 && pass.in_channels == 1 && pass.out_channels == 1),
         channels_(pass.groups * pass.in_channels),
         taps_(static_cast<int64_t>(pass.taps_h.size() * pass.taps_w.size())),
         steps_(taps_ * pass.in_channels),
@@ -56,7 +55,7 @@ class Direct {
         2.0 * steps_ * p_.out_channels * p_.groups * p_.images * p_.out_h * p_.out_w;
     const int64_t wanted = flops > kParallelFlops ? 4 * num_threads() : 1;
     // Few strips: several tasks share one, each with some of the panels.
-    const int64_t all = depthwise_ ? 1 : p_.groups * panels_;
+    const int64_t all = p_.groups * panels_;
     const int64_t parts = std::clamp<int64_t>(ceil_div(wanted, strips), 1, all);
     parallel_for(0, strips * parts, wanted > 1 ? 1 : strips * parts,
                  [&](int64_t begin, int64_t end) {
@@ -102,38 +101,33 @@ class Direct {
   }
 
   void pack() {
-    const int64_t columns = depthwise_ ? p_.groups : kernel_.columns;
-    const int64_t panels = depthwise_ ? 1 : p_.groups * panels_;
-    panel_size_ = columns * (depthwise_ ? taps_ : steps_);
+    const int64_t columns = kernel_.columns;
+    const int64_t panels = p_.groups * panels_;
+    panel_size_ = columns * steps_;
     weight_.emplace(panels * panel_size_ * sizeof(T));
     if (p_.bias) bias_.emplace(panels * columns * sizeof(T));
     parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        if (depthwise_) {
-          pack_panel(p_.weight, p_.weight_group, 1, columns, columns, weight_->as<T>());
-        } else {
-          const int64_t group = i / panels_, j = i % panels_ * columns;
-          pack_panel(p_.weight + group * p_.weight_group + j * p_.weight_out, p_.weight_out,
-                     p_.in_channels, std::min(columns, p_.out_channels - j), columns,
-                     weight_->as<T>() + i * panel_size_);
-        }
+        const int64_t group = i / panels_, j = i % panels_ * columns;
+        pack_panel(p_.weight + group * p_.weight_group + j * p_.weight_out,
+                   std::min(columns, p_.out_channels - j), columns,
+                   weight_->as<T>() + i * panel_size_);
         if (p_.bias) pack_bias(i, columns);
       }
     });
   }
 
   void pack_bias(int64_t panel, int64_t columns) {
-    const int64_t first =
-        depthwise_ ? 0 : panel / panels_ * p_.out_channels + panel % panels_ * columns;
-    const int64_t end = depthwise_ ? columns : (panel / panels_ + 1) * p_.out_channels;
+    const int64_t first = panel / panels_ * p_.out_channels + panel % panels_ * columns;
+    const int64_t end = (panel / panels_ + 1) * p_.out_channels;
     for (int64_t j = 0; j < columns; ++j)
       bias_->as<T>()[panel * columns + j] = first + j < end ? p_.bias[first + j] : T(0);
   }
 
   // [taps][inputs][columns] from weights in any order. Where the taps lie innermost, a block of
   // channels is transposed with all its taps first, so that every load and store is a whole vector.
-  void pack_panel(const T* w, int64_t w_out, int64_t inputs, int64_t width, int64_t columns,
-                  T* out) const {
+  void pack_panel(const T* w, int64_t width, int64_t columns, T* out) const {
+    const int64_t inputs = p_.in_channels, w_out = p_.weight_out;
     const auto copy = gemm_part<T>().copy_matrix;
     const int64_t all = p_.weight_plane, block = 16;
     if (width < columns) std::fill(out, out + panel_size_, T(0));
@@ -175,12 +169,6 @@ class Direct {
       strip = copy->as<T>();
       for (int64_t i = 0; i < n; ++i)
         copy_strip(n0 + i, top, (lines - 1) * p_.step_h + reach_h_, copy->as<T>() + i * image);
-    }
-    if (depthwise_) {
-      for (int64_t i = 0; i < n; ++i)
-        for (int64_t h = 0; h < lines; ++h)
-          run_depthwise(strip + i * image + h * p_.step_h * line_, n0 + i, h0 + h);
-      return;
     }
     for (int64_t panel = first_panel; panel < last_panel; ++panel)
       for (int64_t i = 0; i < n; ++i)
@@ -244,25 +232,7 @@ class Direct {
     }
   }
 
-  void run_depthwise(const T* x, int64_t n, int64_t h) const {
-    int64_t first, last;
-    valid_taps(h, first, last);
-    DepthwiseLine<T> line = {};
-    line.pixels = p_.out_w;
-    line.channels = p_.groups;
-    line.taps = (last - first) * line_segments_;
-    line.x = x;
-    line.x_pixel = p_.step_w * pixel_;
-    line.tap_offsets = offsets_.data() + first * line_segments_;
-    line.weight = weight_->as<T>() + first * line_segments_ * p_.groups;
-    line.bias = bias_ ? bias_->as<T>() : nullptr;
-    line.y = p_.y + n * p_.y_strides.image + h * p_.y_strides.line;
-    line.y_pixel = p_.y_strides.pixel;
-    conv_part<T>().depthwise_line(line);
-  }
-
   const ConvPass<T>& p_;
-  const bool depthwise_;
   const int64_t channels_, taps_, steps_;
   const GemmKernel<T>& kernel_;
   const int64_t panels_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "ops/conv_depthwise.h"
 #include "ops/gemm_blocked.h"
 
 namespace lepton {
@@ -24,6 +25,25 @@ bool is_dense(const ConvShape& s, const ConvStrides& x, int64_t channels) {
 }  // namespace
 
 template <class T>
+ConvPass<T> forward_pass(const ConvShape& s, const T* x, const ConvStrides& x_strides) {
+  ConvPass<T> pass = {};
+  pass.images = s.images, pass.groups = s.groups;
+  pass.in_channels = s.in_channels, pass.out_channels = s.out_channels;
+  pass.in_h = s.in_h, pass.in_w = s.in_w, pass.out_h = s.out_h, pass.out_w = s.out_w;
+  pass.step_h = s.stride_h, pass.step_w = s.stride_w;
+  for (int64_t r = 0; r < s.kernel_h; ++r) pass.taps_h.push_back({r * s.dilation_h - s.pad_top, r});
+  for (int64_t r = 0; r < s.kernel_w; ++r)
+    pass.taps_w.push_back({r * s.dilation_w - s.pad_left, r});
+  pass.x = x, pass.x_strides = x_strides;
+  pass.weight_plane = s.kernel_h * s.kernel_w;
+  pass.weight_in = pass.weight_plane;
+  pass.weight_out = s.in_channels * pass.weight_in;
+  pass.weight_group = s.out_channels * pass.weight_out;
+  pass.weight_h = s.kernel_w, pass.weight_w = 1;
+  return pass;
+}
+
+template <class T>
 void conv_forward(const ConvShape& s, const T* x, const ConvStrides& x_strides, const T* weight,
                   const T* bias, T* y, const ConvStrides& y_strides) {
   if (is_matrix_product(s) && is_dense(s, x_strides, s.in_channels) &&
@@ -36,24 +56,14 @@ void conv_forward(const ConvShape& s, const T* x, const ConvStrides& x_strides, 
                             y,
                             y_strides.pixel,
                             bias});
-  ConvPass<T> pass = {};
-  pass.images = s.images, pass.groups = s.groups;
-  pass.in_channels = s.in_channels, pass.out_channels = s.out_channels;
-  pass.in_h = s.in_h, pass.in_w = s.in_w, pass.out_h = s.out_h, pass.out_w = s.out_w;
-  pass.step_h = s.stride_h, pass.step_w = s.stride_w;
-  for (int64_t r = 0; r < s.kernel_h; ++r) pass.taps_h.push_back({r * s.dilation_h - s.pad_top, r});
-  for (int64_t r = 0; r < s.kernel_w; ++r)
-    pass.taps_w.push_back({r * s.dilation_w - s.pad_left, r});
-  pass.x = x, pass.x_strides = x_strides;
+  ConvPass<T> pass = forward_pass(s, x, x_strides);
   pass.weight = weight;
-  pass.weight_plane = s.kernel_h * s.kernel_w;
-  pass.weight_in = pass.weight_plane;
-  pass.weight_out = s.in_channels * pass.weight_in;
-  pass.weight_group = s.out_channels * pass.weight_out;
-  pass.weight_h = s.kernel_w, pass.weight_w = 1;
   pass.bias = bias;
   pass.y = y, pass.y_strides = y_strides;
-  pass.run();
+  if (is_depthwise(pass))
+    run_depthwise<T>({pass});
+  else
+    pass.run();
 }
 
 namespace {
@@ -84,6 +94,7 @@ void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_s
                             dx_strides.pixel,
                             bias});
   // Inputs a stride apart see the same taps: each such phase is a convolution of dy with stride 1.
+  std::vector<ConvPass<T>> passes;
   for (int64_t ph = 0; ph < std::min(s.stride_h, s.in_h); ++ph)
     for (int64_t pw = 0; pw < std::min(s.stride_w, s.in_w); ++pw) {
       ConvPass<T> pass = {};
@@ -107,11 +118,14 @@ void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_s
       pass.y = dx + ph * dx_strides.line + pw * dx_strides.pixel;
       pass.y_strides = {dx_strides.image, 1, s.stride_h * dx_strides.line,
                         s.stride_w * dx_strides.pixel};
-      pass.run();
+      passes.push_back(std::move(pass));
     }
+  if (!passes.empty() && is_depthwise(passes.front())) return run_depthwise(passes);
+  for (const ConvPass<T>& pass : passes) pass.run();
 }
 
 #define LEPTON_INSTANTIATE(T)                                                                    \
+  template ConvPass<T> forward_pass(const ConvShape&, const T*, const ConvStrides&);             \
   template void conv_forward(const ConvShape&, const T*, const ConvStrides&, const T*, const T*, \
                              T*, const ConvStrides&);                                            \
   template void conv_backward_data(const ConvShape&, const T*, const ConvStrides&, const T*, T*, \

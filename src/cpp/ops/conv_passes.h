@@ -16,6 +16,10 @@ struct ConvShape {
   int64_t pad_top, pad_left;
 };
 
+/// The forward pass over x, without weight, bias and y.
+template <class T>
+ConvPass<T> forward_pass(const ConvShape& shape, const T* x, const ConvStrides& x_strides);
+
 /// y = conv(x, weight) + bias; y's channels are neighbours, weight is contiguous [out, in, h, w].
 template <class T>
 void conv_forward(const ConvShape& shape, const T* x, const ConvStrides& x_strides, const T* weight,
@@ -27,9 +31,10 @@ void conv_backward_data(const ConvShape& shape, const T* dy, const ConvStrides& 
                         const T* weight, T* dx, const ConvStrides& dx_strides,
                         const T* bias = nullptr);
 
-/// dw, contiguous [out, in, h, w], from x and dy; the channels of both are neighbours.
+/// dw, contiguous [out, in, h, w], from x and dy, whose channels are neighbours; and where db is
+/// not null the sums of dy over pixels.
 template <class T>
 void conv_backward_weight(const ConvShape& shape, const T* x, const ConvStrides& x_strides,
-                          const T* dy, const ConvStrides& dy_strides, T* dw);
+                          const T* dy, const ConvStrides& dy_strides, T* dw, T* db = nullptr);
 
 }  // namespace lepton

@@ -77,7 +77,7 @@ void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input
                         dx[0].data<T>(), conv_strides(dx[0]));
       });
     }
-    if (dx.needs(1)) dx[1] = conv_weight_gradient(kOp, shape, dy, *input, of);
+    if (dx.needs(1)) dx[1] = conv_weight_gradients(kOp, shape, dy, *input, of, false).weight;
     if (dx.needs(2)) dx[2] = sum(dy, Dims{0, 2, 3});
   });
 }

@@ -1,27 +1,36 @@
-// Weight gradient of a convolution: operands read where they lie, no patch matrix.
+// Weight gradient of a convolution: pixels are packed a part at a time, tiles sum over them.
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstring>
-#include <optional>
+#include <numeric>
 
 #include "core/parallel.h"
 #include "core/storage.h"
+#include "ops/conv_depthwise.h"
 #include "ops/conv_passes.h"
 #include "ops/kernel_part.h"
 
 namespace lepton {
 namespace {
 
-// All cuts follow from the shape alone: the sum has the same bits for any number of threads.
-constexpr int64_t kBlockPixels = 448;  // of dy, near the first-level cache
-constexpr int64_t kGroups = 16;        // partial sums of a small gradient
-constexpr int64_t kOwnedElements =
-    400000;  // above this a task owns its weights and walks all pixels
+// All cuts follow from the shape alone: a weight is summed over pixels in one order by one task.
+constexpr int64_t kBlockPixels = 320;    // packed, a tile's rows and columns of them fit in 32 KB
+constexpr int64_t kPartBytes = 4 << 20;  // packed at a time; a share of the last-level cache
+constexpr int64_t kTasks = 64;           // that a part is cut into, if it has so many tiles
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // Of possibly negative a.
 constexpr int64_t ceil_div_signed(int64_t a, int64_t b) {
   return a >= 0 ? ceil_div(a, b) : -(-a / b);
+}
+
+// The outputs [begin, end) along one axis for which a tap reads inside the image.
+struct Range {
+  int64_t begin, end;
+};
+Range inside(Range outputs, int64_t offset, int64_t stride, int64_t length) {
+  const int64_t begin = std::max(outputs.begin, ceil_div_signed(-offset, stride));
+  return {begin, std::max(begin, std::min(outputs.end, ceil_div_signed(length - offset, stride)))};
 }
 
 template <class T>
@@ -34,50 +43,47 @@ class WeightGradient {
         dy_(dy),
         x_strides_(x_strides),
         dy_strides_(dy_strides),
-        depthwise_(shape.groups > 1 && shape.in_channels == 1 && shape.out_channels == 1),
         kernel_(choose_kernel()),
-        panels_(depthwise_ ? 1 : ceil_div(shape.out_channels, kernel_.columns)),
-        row_(depthwise_ ? shape.groups : panels_ * kernel_.columns),
-        size_((depthwise_ ? 1 : s_.groups * s_.in_channels) * s_.kernel_h * s_.kernel_w * row_) {
+        // With few channels all taps together fill the rows of tiles better.
+        merged_(shape.groups == 1 && shape.in_channels * 2 <= kernel_.max_rows),
+        taps_(merged_ ? 1 : s_.kernel_h * s_.kernel_w),
+        rows_(s_.in_channels * s_.kernel_h * s_.kernel_w / taps_),
+        tiles_(ceil_div(rows_, kernel_.max_rows)),
+        panels_(ceil_div(s_.out_channels, kernel_.columns)) {
     block_lines_ = std::clamp<int64_t>(kBlockPixels / s_.out_w, 1, s_.out_h);
     line_blocks_ = ceil_div(s_.out_h, block_lines_);
     block_images_ =
         line_blocks_ > 1 ? 1 : std::max<int64_t>(kBlockPixels / (s_.out_h * s_.out_w), 1);
+    block_images_ = std::min(block_images_, s_.images);
     blocks_ = ceil_div(s_.images, block_images_) * line_blocks_;
+    lay_out_panels();
   }
 
-  /// dw as [group][h][w][in][row()], columns past the output channels undefined.
-  void run(T* dw) const {
-    const int64_t owners = depthwise_ ? 1 : s_.groups * panels_;
-    if (size_ > kOwnedElements) {
-      parallel_for(0, owners * s_.kernel_h, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t t = begin; t < end; ++t)
-          for (int64_t b = 0; b < blocks_; ++b)
-            add_block(b, t % owners, t / owners, t / owners + 1, dw, b > 0);
+  /// [group][panel of outputs][tap][in][columns] of zeros and sums over pixels.
+  int64_t size() const { return s_.groups * panels_ * taps_ * rows_ * kernel_.columns; }
+  int64_t columns() const { return kernel_.columns; }
+  int64_t panels() const { return panels_; }
+
+  /// db, [group][panel][columns], may be null.
+  void run(T* dw, T* db) const {
+    const int64_t block = x_block_ + dy_block_;
+    const int64_t part =
+        std::clamp<int64_t>(kPartBytes / (block * static_cast<int64_t>(sizeof(T))), 1, blocks_);
+    const Scratch packed(part * block * sizeof(T));
+    const int64_t units = s_.groups * panels_ * tiles_ * taps_, tasks = std::min(units, kTasks);
+    for (int64_t first = 0; first < blocks_; first += part) {
+      const int64_t count = std::min(part, blocks_ - first);
+      parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t b = begin; b < end; ++b) pack(first + b, packed.as<T>() + b * block);
       });
-      return;
+      parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t)
+          for (int64_t b = 0; b < count; ++b)
+            for (int64_t u = units * t / tasks; u < units * (t + 1) / tasks; ++u)
+              add(u, first + b, packed.as<T>() + b * block, dw, db);
+      });
     }
-    const int64_t groups = std::min(kGroups, blocks_);
-    const Scratch partial(groups * size_ * sizeof(T));
-    parallel_for(0, groups, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t g = begin; g < end; ++g)
-        for (int64_t b = blocks_ * g / groups; b < blocks_ * (g + 1) / groups; ++b)
-          for (int64_t owner = 0; owner < owners; ++owner)
-            add_block(b, owner, 0, s_.kernel_h, partial.as<T>() + g * size_,
-                      b > blocks_ * g / groups);
-    });
-    parallel_for(0, size_, 4096, [&](int64_t begin, int64_t end) {
-      std::memcpy(dw + begin, partial.as<T>() + begin, (end - begin) * sizeof(T));
-      for (int64_t g = 1; g < groups; ++g) {
-        const T* p = partial.as<T>() + g * size_;
-        for (int64_t i = begin; i < end; ++i) dw[i] += p[i];
-      }
-    });
   }
-
-  bool depthwise() const { return depthwise_; }
-  int64_t size() const { return size_; }
-  int64_t row() const { return row_; }
 
  private:
   const ConvWeightKernel<T>& choose_kernel() const {
@@ -86,124 +92,167 @@ class WeightGradient {
     return s_.out_channels <= part.weight_tall.columns ? part.weight_tall : part.weight_wide;
   }
 
-  // Adds the pixels of one block to the taps [r0, r1) of one panel (group and output channels).
-  void add_block(int64_t block, int64_t owner, int64_t r0, int64_t r1, T* dw, bool add) const {
-    const int64_t n0 = block / line_blocks_ * block_images_;
-    const int64_t line0 = block % line_blocks_ * block_lines_;
-    const int64_t line1 = std::min(line0 + block_lines_, s_.out_h);
-    const int64_t group = owner / panels_, j = owner % panels_ * kernel_.columns;
-    ConvPixels<T> pixels = {};
-    pixels.images = std::min(block_images_, s_.images - n0);
-    pixels.x_step = {s_.stride_w * x_strides_.pixel, s_.stride_h * x_strides_.line,
-                     x_strides_.image};
-    pixels.dy_step = {dy_strides_.pixel, dy_strides_.line, dy_strides_.image};
-    const T* dy =
-        dy_ + n0 * dy_strides_.image + line0 * dy_strides_.line + group * s_.out_channels + j;
-    std::optional<Scratch> ragged;
-    const int64_t width = depthwise_ ? row_ : std::min(kernel_.columns, s_.out_channels - j);
-    if (!depthwise_ && width < kernel_.columns) {
-      // A whole tile would read past the last pixel.
-      ragged.emplace(pixels.images * (line1 - line0) * s_.out_w * kernel_.columns * sizeof(T));
-      copy_panel(dy, pixels.images, line1 - line0, width, ragged->as<T>());
-      dy = ragged->as<T>();
-      pixels.dy_step.pixel = kernel_.columns;
-      pixels.dy_step.line = s_.out_w * kernel_.columns;
-      pixels.dy_step.image = (line1 - line0) * pixels.dy_step.line;
+  // What a packed block holds: x and dy as panels of a tile's rows and columns, or, where taps are
+  // merged, x as lines with their padding, which are small.
+  void lay_out_panels() {
+    const int64_t lines = (block_lines_ - 1) * s_.stride_h + (s_.kernel_h - 1) * s_.dilation_h + 1;
+    const int64_t width = (s_.out_w - 1) * s_.stride_w + (s_.kernel_w - 1) * s_.dilation_w + 1;
+    const int64_t x_pixel = merged_ ? s_.in_channels : kernel_.max_rows;
+    x_step_.pixel = x_pixel;
+    x_step_.line = (merged_ ? width : s_.in_w) * x_pixel;
+    x_step_.image = (merged_ ? lines : std::min(lines, s_.in_h)) * x_step_.line;
+    x_panel_ = block_images_ * x_step_.image;
+    x_block_ = merged_ ? x_panel_ : s_.groups * tiles_ * x_panel_;
+    dy_step_.pixel = kernel_.columns;
+    dy_step_.line = s_.out_w * dy_step_.pixel;
+    dy_step_.image = block_lines_ * dy_step_.line;
+    dy_panel_ = block_images_ * dy_step_.image;
+    dy_block_ = s_.groups * panels_ * dy_panel_;
+    row_offsets_.resize(static_cast<size_t>(rows_));
+    std::iota(row_offsets_.begin(), row_offsets_.end(), 0);
+    if (!merged_) return;
+    for (int64_t i = 0; i < rows_; ++i) {
+      const int64_t tap = i / s_.in_channels;
+      row_offsets_[i] = tap / s_.kernel_w * s_.dilation_h * x_step_.line +
+                        tap % s_.kernel_w * s_.dilation_w * x_step_.pixel + i % s_.in_channels;
     }
-    for (int64_t r = r0; r < r1; ++r)
-      for (int64_t s = 0; s < s_.kernel_w; ++s) {
-        const int64_t dh = r * s_.dilation_h - s_.pad_top, dv = s * s_.dilation_w - s_.pad_left;
-        const int64_t h0 = std::max(line0, ceil_div_signed(-dh, s_.stride_h));
-        const int64_t h1 = std::min(line1, ceil_div_signed(s_.in_h - dh, s_.stride_h));
-        const int64_t w0 = std::max<int64_t>(0, ceil_div_signed(-dv, s_.stride_w));
-        const int64_t w1 = std::min(s_.out_w, ceil_div_signed(s_.in_w - dv, s_.stride_w));
-        const bool some = h1 > h0 && w1 > w0;
-        pixels.lines = some ? h1 - h0 : 0;
-        pixels.pixels = some ? w1 - w0 : 0;
-        pixels.x = some ? x_ + n0 * x_strides_.image + (h0 * s_.stride_h + dh) * x_strides_.line +
-                              (w0 * s_.stride_w + dv) * x_strides_.pixel + group * s_.in_channels
-                        : x_;
-        pixels.dy = some ? dy + (h0 - line0) * pixels.dy_step.line + w0 * pixels.dy_step.pixel : dy;
-        if (depthwise_)
-          conv_part<T>().depthwise_weight(pixels, row_, dw + (r * s_.kernel_w + s) * row_, add);
-        else
-          add_tap(pixels,
-                  dw + ((group * s_.kernel_h + r) * s_.kernel_w + s) * s_.in_channels * row_ + j,
-                  add);
+  }
+
+  // Where block b lies: its images, its output lines, the lines of the image that they read.
+  struct Block {
+    int64_t image, images;
+    Range lines;
+    Range reads;
+  };
+  Block block(int64_t b) const {
+    Block block;
+    block.image = b / line_blocks_ * block_images_;
+    block.images = std::min(block_images_, s_.images - block.image);
+    block.lines.begin = b % line_blocks_ * block_lines_;
+    block.lines.end = std::min(block.lines.begin + block_lines_, s_.out_h);
+    const int64_t top = block.lines.begin * s_.stride_h - s_.pad_top;
+    const int64_t bottom =
+        (block.lines.end - 1) * s_.stride_h - s_.pad_top + (s_.kernel_h - 1) * s_.dilation_h + 1;
+    block.reads = {top, bottom};
+    if (!merged_) {
+      block.reads.begin = std::clamp<int64_t>(top, 0, s_.in_h);
+      block.reads.end = std::clamp<int64_t>(bottom, block.reads.begin, s_.in_h);
+    }
+    return block;
+  }
+
+  void pack(int64_t b, T* packed) const {
+    const Block at = block(b);
+    for (int64_t n = 0; n < at.images; ++n) {
+      const T* image = x_ + (at.image + n) * x_strides_.image;
+      for (int64_t h = at.reads.begin; h < at.reads.end; ++h) {
+        const T* line = image + h * x_strides_.line;
+        T* to = packed + n * x_step_.image + (h - at.reads.begin) * x_step_.line;
+        merged_ ? pad_line(h, line, to) : pack_line(line, to);
       }
-  }
-
-  void add_tap(ConvPixels<T> pixels, T* dw, bool add) const {
-    const int64_t tiles = ceil_div(s_.in_channels, kernel_.max_rows);
-    const T* x = pixels.x;
-    for (int64_t q = 0; q < tiles; ++q) {
-      const int64_t c = s_.in_channels * q / tiles;
-      pixels.x = x + c;
-      kernel_.tile(pixels, s_.in_channels * (q + 1) / tiles - c, dw + c * row_, row_, add);
+      for (int64_t h = at.lines.begin; h < at.lines.end; ++h)
+        pack_gradients(
+            dy_ + (at.image + n) * dy_strides_.image + h * dy_strides_.line,
+            packed + x_block_ + n * dy_step_.image + (h - at.lines.begin) * dy_step_.line);
     }
   }
 
-  void copy_panel(const T* dy, int64_t images, int64_t lines, int64_t width, T* out) const {
-    const int64_t nr = kernel_.columns;
-    std::memset(out, 0, images * lines * s_.out_w * nr * sizeof(T));
-    for (int64_t n = 0; n < images; ++n)
-      for (int64_t h = 0; h < lines; ++h, out += s_.out_w * nr)
-        gemm_part<T>().copy_matrix(s_.out_w, width,
-                                   dy + n * dy_strides_.image + h * dy_strides_.line,
-                                   dy_strides_.pixel, 1, out, nr);
+  void pack_line(const T* line, T* to) const {
+    for (int64_t g = 0; g < s_.groups; ++g)
+      kernel_.pack_rows({s_.in_w, s_.in_channels, s_.in_channels, tiles_, line + g * s_.in_channels,
+                         x_strides_.pixel, to + g * tiles_ * x_panel_, x_panel_});
+  }
+  void pack_gradients(const T* line, T* to) const {
+    for (int64_t g = 0; g < s_.groups; ++g)
+      kernel_.pack_columns({s_.out_w, s_.out_channels, panels_ * kernel_.columns, panels_,
+                            line + g * s_.out_channels, dy_strides_.pixel,
+                            to + g * panels_ * dy_panel_, dy_panel_});
+  }
+  void pad_line(int64_t h, const T* line, T* to) const {
+    const int64_t channels = s_.in_channels, width = x_step_.line / channels;
+    const bool some = h >= 0 && h < s_.in_h;
+    const int64_t left = some ? std::min(s_.pad_left, width) : width;
+    const int64_t right = some ? std::min(left + s_.in_w, width) : width;
+    std::fill(to, to + left * channels, T(0));
+    std::fill(to + right * channels, to + width * channels, T(0));
+    if (right > left)
+      gemm_part<T>().copy_matrix(right - left, channels, line, x_strides_.pixel, 1,
+                                 to + left * channels, channels);
+  }
+
+  // Adds a packed block to unit u: a tile of rows of one tap of one panel.
+  void add(int64_t u, int64_t b, const T* packed, T* dw, T* db) const {
+    const Block at = block(b);
+    const int64_t tap = u % taps_, tile = u / taps_ % tiles_, panel = u / taps_ / tiles_;
+    const int64_t group = panel / panels_, row = rows_ * tile / tiles_;
+    const int64_t rows = rows_ * (tile + 1) / tiles_ - row;
+    Range h = at.lines, w = {0, s_.out_w};
+    const T* x = packed + (group * tiles_ + tile) * x_panel_;
+    if (merged_) {
+      x = packed + row_offsets_[row];
+    } else {
+      const int64_t down = tap / s_.kernel_w * s_.dilation_h - s_.pad_top;
+      const int64_t across = tap % s_.kernel_w * s_.dilation_w - s_.pad_left;
+      h = inside(h, down, s_.stride_h, s_.in_h);
+      w = inside(w, across, s_.stride_w, s_.in_w);
+      x += (h.begin * s_.stride_h + down - at.reads.begin) * x_step_.line +
+           (w.begin * s_.stride_w + across) * x_step_.pixel;
+    }
+    int64_t offsets[kMaxTileElements];
+    for (int64_t i = 0; i < rows; ++i)
+      offsets[i] = merged_ ? row_offsets_[row + i] - row_offsets_[row] : i;
+    ConvPixels<T> pixels = {};
+    pixels.images = at.images;
+    pixels.lines = h.end - h.begin;
+    pixels.pixels = w.end - w.begin;
+    if (pixels.lines * pixels.pixels == 0) x = packed;
+    pixels.x = x;
+    pixels.x_step = {s_.stride_w * x_step_.pixel, s_.stride_h * x_step_.line, x_step_.image};
+    pixels.x_offsets = offsets;
+    pixels.dy = packed + x_block_ + panel * dy_panel_ + (h.begin - at.lines.begin) * dy_step_.line +
+                w.begin * dy_step_.pixel;
+    pixels.dy_step = dy_step_;
+    kernel_.tile(pixels, rows, dw + ((panel * taps_ + tap) * rows_ + row) * kernel_.columns, b > 0);
+    if (db && tap == 0 && tile == 0)
+      sum_gradients(at, packed + x_block_ + panel * dy_panel_, db + panel * kernel_.columns, b > 0);
+  }
+
+  // The sum of dy is its product with an image of ones.
+  void sum_gradients(const Block& at, const T* dy, T* db, bool add) const {
+    const T one = 1;
+    const int64_t offset = 0;
+    kernel_.tile(
+        {at.images, at.lines.end - at.lines.begin, s_.out_w, &one, {}, &offset, dy, dy_step_}, 1,
+        db, add);
   }
 
   const ConvShape s_;
   const T* x_;
   const T* dy_;
   const ConvStrides x_strides_, dy_strides_;
-  const bool depthwise_;
   const ConvWeightKernel<T>& kernel_;
-  const int64_t panels_, row_, size_;
+  const bool merged_;
+  const int64_t taps_, rows_, tiles_, panels_;
   int64_t block_lines_, line_blocks_, block_images_, blocks_;
+  ConvSteps x_step_, dy_step_;  // of packed pixels
+  int64_t x_panel_, x_block_, dy_panel_, dy_block_;
+  std::vector<int64_t> row_offsets_;
 };
 
-// With few channels a line of taps and channels, which are neighbours in memory, fills the tile's
-// rows better than channels alone. Then the image needs its padding, as a copy.
+// dw[out][in][taps] from [group][panel][taps][in][columns].
 template <class T>
-bool merges_taps(const ConvShape& s) {
-  return s.groups == 1 && s.dilation_w == 1 && s.kernel_w > 1 &&
-         s.in_channels * 2 <= conv_part<T>().weight_wide.max_rows;
-}
-
-// [image][line][pixel][channel] with columns of zeros for the padding.
-template <class T>
-void copy_padded(const ConvShape& s, int64_t width, const T* x, const ConvStrides& strides,
-                 T* out) {
-  const int64_t left = std::min(s.pad_left, width), right = std::min(left + s.in_w, width);
-  const int64_t channels = s.in_channels;
-  parallel_for(0, s.images * s.in_h, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      T* line = out + i * width * channels;
-      std::fill(line, line + left * channels, T(0));
-      gemm_part<T>().copy_matrix(right - left, channels,
-                                 x + i / s.in_h * strides.image + i % s.in_h * strides.line,
-                                 strides.pixel, strides.channel, line + left * channels, channels);
-      std::fill(line + right * channels, line + width * channels, T(0));
-    }
-  });
-}
-
-// dw[out][in][taps] from [group][taps][in][row].
-template <class T>
-void unpack(const ConvShape& s, const T* packed, int64_t row, T* dw) {
+void unpack(const ConvShape& s, const T* packed, int64_t panels, int64_t columns, T* dw) {
   const int64_t taps = s.kernel_h * s.kernel_w, inputs = s.in_channels;
-  const int64_t block = 16, blocks = ceil_div(s.out_channels, block);
-  parallel_for(0, s.groups * blocks, 1, [&](int64_t begin, int64_t end) {
-    const Scratch scratch(inputs * taps * block * sizeof(T));
+  parallel_for(0, s.groups * panels, 1, [&](int64_t begin, int64_t end) {
+    const Scratch scratch(inputs * taps * columns * sizeof(T));
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t group = i / blocks, j = i % blocks * block;
-      const int64_t n = std::min(block, s.out_channels - j);
-      // [taps][in] -> [in][taps], a block of outputs at a time; then outputs go outermost.
+      const int64_t group = i / panels, j = i % panels * columns;
+      const int64_t n = std::min(columns, s.out_channels - j);
+      // [taps][in] -> [in][taps], a panel of outputs at a time; then outputs go outermost.
       for (int64_t t = 0; t < taps; ++t)
-        gemm_part<T>().copy_matrix(inputs, n, packed + (group * taps + t) * inputs * row + j, row,
-                                   1, scratch.as<T>() + t * block, taps * block);
-      gemm_part<T>().copy_matrix(n, inputs * taps, scratch.as<T>(), 1, block,
+        gemm_part<T>().copy_matrix(inputs, n, packed + (i * taps + t) * inputs * columns, columns,
+                                   1, scratch.as<T>() + t * columns, taps * columns);
+      gemm_part<T>().copy_matrix(n, inputs * taps, scratch.as<T>(), 1, columns,
                                  dw + (group * s.out_channels + j) * inputs * taps, inputs * taps);
     }
   });
@@ -213,42 +262,35 @@ void unpack(const ConvShape& s, const T* packed, int64_t row, T* dw) {
 
 template <class T>
 void conv_backward_weight(const ConvShape& s, const T* x, const ConvStrides& x_strides, const T* dy,
-                          const ConvStrides& dy_strides, T* dw) {
-  const int64_t elements = s.groups * s.out_channels * s.in_channels * s.kernel_h * s.kernel_w;
-  if (elements == 0) return;
-  if (s.images * s.out_h * s.out_w == 0) {
+                          const ConvStrides& dy_strides, T* dw, T* db) {
+  const int64_t outputs = s.groups * s.out_channels;
+  const int64_t elements = outputs * s.in_channels * s.kernel_h * s.kernel_w;
+  if (outputs == 0) return;
+  if (s.images * s.out_h * s.out_w * elements == 0) {
     std::memset(dw, 0, elements * sizeof(T));
+    if (db) std::memset(db, 0, outputs * sizeof(T));
     return;
   }
   FlushDenormals flush;
-  ConvShape cut = s;
-  ConvStrides cut_strides = x_strides;
-  std::optional<Scratch> padded;
-  if (merges_taps<T>(s)) {
-    const int64_t width = std::max((s.out_w - 1) * s.stride_w + s.kernel_w, s.pad_left + s.in_w);
-    padded.emplace(s.images * s.in_h * width * s.in_channels * sizeof(T));
-    copy_padded(s, width, x, x_strides, padded->as<T>());
-    x = padded->as<T>();
-    const int64_t pixel = s.in_channels, line = width * pixel;
-    cut_strides = {s.in_h * line, 1, line, pixel};
-    cut.in_channels = s.in_channels * s.kernel_w;
-    cut.in_w = width;
-    cut.kernel_w = 1;
-    cut.pad_left = 0;
+  ConvPass<T> pass = forward_pass(s, x, x_strides);
+  if (is_depthwise(pass)) {
+    pass.y_strides = dy_strides;
+    return depthwise_weight_gradient(pass, dy, dw, db);
   }
-  const WeightGradient<T> gradient(cut, x, cut_strides, dy, dy_strides);
+  const WeightGradient<T> gradient(s, x, x_strides, dy, dy_strides);
+  const int64_t columns = gradient.columns(), panels = gradient.panels();
   const Scratch packed(gradient.size() * sizeof(T));
-  gradient.run(packed.as<T>());
-  if (gradient.depthwise())
-    gemm_part<T>().copy_matrix(s.groups, s.kernel_h * s.kernel_w, packed.as<T>(), 1, s.groups, dw,
-                               s.kernel_h * s.kernel_w);
-  else
-    unpack(s, packed.as<T>(), gradient.row(), dw);
+  const Scratch sums(s.groups * panels * columns * sizeof(T));
+  gradient.run(packed.as<T>(), db ? sums.as<T>() : nullptr);
+  unpack(s, packed.as<T>(), panels, columns, dw);
+  for (int64_t g = 0; db && g < s.groups; ++g)
+    std::memcpy(db + g * s.out_channels, sums.as<T>() + g * panels * columns,
+                s.out_channels * sizeof(T));
 }
 
 template void conv_backward_weight(const ConvShape&, const float*, const ConvStrides&, const float*,
-                                   const ConvStrides&, float*);
+                                   const ConvStrides&, float*, float*);
 template void conv_backward_weight(const ConvShape&, const double*, const ConvStrides&,
-                                   const double*, const ConvStrides&, double*);
+                                   const double*, const ConvStrides&, double*, double*);
 
 }  // namespace lepton

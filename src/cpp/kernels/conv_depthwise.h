@@ -1,0 +1,115 @@
+// Depthwise loops of convolution: one filter a channel, channels in the lanes.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include "kernels/conv_table.h"
+#include "kernels/simd.h"
+
+namespace lepton::LEPTON_ISA {
+
+// Weight gradients of so many taps are summed in registers at once: with the value of dy and of x
+// they leave a few of 16.
+constexpr int kDepthwiseTaps = 9;
+// Pixels that are summed before the sums go to memory: a few lines of them stay in the first-level
+// cache.
+constexpr int64_t kDepthwiseBlock = 16;
+
+/// kPixels neighbouring pixels of one vector of `lanes` channels from channel c on.
+template <class T, int kPixels>
+LEPTON_INLINE void depthwise_pixels(const DepthwiseTaps<T>& line, const T* weight, const T* bias,
+                                    T* y, int64_t y_pixel, int64_t pixel, int64_t c,
+                                    int64_t lanes) {
+  Vec<T> acc[kPixels];
+#pragma GCC unroll 8
+  for (int i = 0; i < kPixels; ++i) acc[i] = bias ? load<T>(bias + c, lanes) : Vec<T>{};
+  const T* x = line.x + pixel * line.x_pixel + c;
+#pragma GCC unroll 1
+  for (int64_t t = 0; t < line.taps; ++t) {
+    const Vec<T> w = load<T>(weight + line.weight_offsets[t] + c, lanes);
+    const T* xt = x + line.x_offsets[t];
+#pragma GCC unroll 8
+    for (int i = 0; i < kPixels; ++i) acc[i] += load<T>(xt + i * line.x_pixel, lanes) * w;
+  }
+  y += pixel * y_pixel + c;
+#pragma GCC unroll 8
+  for (int i = 0; i < kPixels; ++i) store<T>(acc[i], y + i * y_pixel, lanes);
+}
+
+// Channels innermost: memory is read and written in the order in which it lies.
+template <class T, int kPixels>
+static void depthwise_block(const DepthwiseTaps<T>& line, const T* weight, const T* bias, T* y,
+                            int64_t y_pixel, int64_t pixel) {
+  for_each_vector<T>(
+      line.channels, [&](int64_t c, int64_t lanes) __attribute__((always_inline)) {
+        depthwise_pixels<T, kPixels>(line, weight, bias, y, y_pixel, pixel, c, lanes);
+      });
+}
+
+template <class T>
+static void depthwise_line(const DepthwiseTaps<T>& line, const T* weight, const T* bias, T* y,
+                           int64_t y_pixel) {
+  int64_t p = 0;
+  for (; p + 8 <= line.pixels; p += 8) depthwise_block<T, 8>(line, weight, bias, y, y_pixel, p);
+  for (; p + 4 <= line.pixels; p += 4) depthwise_block<T, 4>(line, weight, bias, y, y_pixel, p);
+  for (; p < line.pixels; ++p) depthwise_block<T, 1>(line, weight, bias, y, y_pixel, p);
+}
+
+/// Taps [first, first + kTaps) of one vector of channels, summed over pixels [begin, end); with
+/// them dy itself where db is not null.
+template <class T, int kTaps>
+LEPTON_INLINE void depthwise_sums(const DepthwiseTaps<T>& line, int64_t first, const T* dy,
+                                  int64_t dy_pixel, int64_t begin, int64_t end, int64_t c,
+                                  int64_t lanes, T* dw, T* db) {
+  Vec<T> acc[kTaps + 1], total{};
+  const T* x[kTaps + 1];
+#pragma GCC unroll 9
+  for (int t = 0; t < kTaps; ++t) {
+    acc[t] = Vec<T>{};
+    x[t] = line.x + line.x_offsets[first + t] + c;
+  }
+#pragma GCC unroll 1
+  for (int64_t p = begin; p < end; ++p) {
+    const Vec<T> g = load<T>(dy + p * dy_pixel + c, lanes);
+    total += g;
+#pragma GCC unroll 9
+    for (int t = 0; t < kTaps; ++t) acc[t] += load<T>(x[t] + p * line.x_pixel, lanes) * g;
+  }
+#pragma GCC unroll 9
+  for (int t = 0; t < kTaps; ++t) {
+    T* out = dw + line.weight_offsets[first + t] + c;
+    store<T>(load<T>(out, lanes) + acc[t], out, lanes);
+  }
+  if (db) store<T>(load<T>(db + c, lanes) + total, db + c, lanes);
+}
+
+template <class T, int kTaps>
+static void depthwise_taps(const DepthwiseTaps<T>& line, int64_t first, const T* dy,
+                           int64_t dy_pixel, T* dw, T* db) {
+  for (int64_t p = 0; p < line.pixels; p += kDepthwiseBlock) {
+    const int64_t end = p + kDepthwiseBlock < line.pixels ? p + kDepthwiseBlock : line.pixels;
+    for_each_vector<T>(
+        line.channels, [&](int64_t c, int64_t lanes) __attribute__((always_inline)) {
+          depthwise_sums<T, kTaps>(line, first, dy, dy_pixel, p, end, c, lanes, dw, db);
+        });
+  }
+}
+
+/// Runs the loop built for this many taps.
+template <class T, int kTaps = kDepthwiseTaps>
+static void depthwise_some_taps(const DepthwiseTaps<T>& line, int64_t first, int64_t taps,
+                                const T* dy, int64_t dy_pixel, T* dw, T* db) {
+  if constexpr (kTaps > 1)
+    if (taps < kTaps)
+      return depthwise_some_taps<T, kTaps - 1>(line, first, taps, dy, dy_pixel, dw, db);
+  depthwise_taps<T, kTaps>(line, first, dy, dy_pixel, dw, db);
+}
+
+template <class T>
+static void depthwise_weight(const DepthwiseTaps<T>& line, const T* dy, int64_t dy_pixel, T* dw,
+                             T* db) {
+  if (line.taps == 0 && db) depthwise_taps<T, 0>(line, 0, dy, dy_pixel, dw, db);
+  for (int64_t t = 0; t < line.taps; t += kDepthwiseTaps)
+    depthwise_some_taps<T>(line, t, line.taps - t < kDepthwiseTaps ? line.taps - t : kDepthwiseTaps,
+                           dy, dy_pixel, dw, t == 0 ? db : nullptr);
+}
+
+}  // namespace lepton::LEPTON_ISA
