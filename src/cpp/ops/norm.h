@@ -81,8 +81,8 @@ void visit_norm_ops(Visit&& op) {
                 "(lambda x, shape: ((x - mean(x, axis=2, keepdims=True)) / sqrt(var(x, axis=2, "
                 "keepdims=True) + eps)).reshape(input.shape) * (1 if weight is None else "
                 "weight.reshape(shape)) + (0 if bias is None else bias.reshape(shape)))"
-                "(input.reshape(input.shape[0], num_groups, input.size // (input.shape[0] * "
-                "num_groups) if input.size else 0), (1, -1, *[1] * (input.ndim - 2)))",
+                "(input.reshape(input.shape[0], num_groups, prod(input.shape[1:]) // num_groups), "
+                "(1, -1, *[1] * (input.ndim - 2)))",
             .samples = "randn(3, 6), 2; randn(2, 20, 5), 5, rand(20), randn(20); "
                        "randn(2, 6, 4, 5), 3, rand(6), randn(6), eps=0.1; "
                        "randn(2, 4, 3, 2, 2), 1, rand(4)",
