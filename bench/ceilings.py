@@ -101,7 +101,7 @@ def bandwidth(kind: str, threads: int, megabytes: float = MEGABYTES) -> float:
 
 def _rate(call: Callable[..., object], threads: int, megabytes: float, passes: int = 2) -> float:
     whole = arrays(megabytes)
-    step = whole[0].size // threads // 64 * 64
+    step = whole[0].size // threads // 128 * 128
     parts = [[a[i * step : (i + 1) * step] for a in whole] for i in range(threads)]
 
     def loop(part: list[np.ndarray]) -> None:

@@ -16,8 +16,6 @@ from typing import Any
 from bench import sides
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
 PATIENCE = 300.0  # seconds; a compiler may take its time
 
 

@@ -72,9 +72,11 @@ def busy_neighbour(batch: int, calls: int) -> Callable[[Any], Work]:
             core = max(os.sched_getaffinity(0))
             code = f"import os; os.sched_setaffinity(0, [{core}])\nwhile True: pass"
             with subprocess.Popen([sys.executable, "-c", code]) as spinner:
-                time.sleep(0.2)
-                busy = seconds(step, calls + 2)
-                spinner.kill()
+                try:
+                    time.sleep(0.2)
+                    busy = seconds(step, calls + 2)
+                finally:
+                    spinner.kill()
             return busy / quiet
 
         return Work(measure=measure)
@@ -179,7 +181,7 @@ def growth(passes: int, first: int) -> Callable[[Any], Work]:
 
 def cases(quick: bool) -> Iterator[Case]:
     batch, calls = (2, 1) if quick else (RESNET.batch, 5)
-    options: dict[str, Any] = {"fresh": True, "rounds": 1}
+    options: dict[str, Any] = {"fresh": True, "rounds": 1, "threads": (2,)}
     yield Case(
         "peak memory of a ResNet-18 step",
         {"framework": peak_memory(batch)},
@@ -192,7 +194,6 @@ def cases(quick: bool) -> Iterator[Case]:
         {"framework": busy_neighbour(batch, calls)},
         targets={"at most": 2.2},
         unit="x",
-        threads=(2,),
         **options,
     )
     yield Case(

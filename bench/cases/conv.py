@@ -10,6 +10,10 @@ from typing import Any
 from bench.case import Case, Work, flops, normal, sum_tolerance
 
 TITLE = "Convolutions"
+NOTES = """\
+Shapes are (batch, in, size, out, kernel). Operations are counted as the definition has them, with
+padding; Winograd's transforms need fewer and may pass 100 % of the ceiling. "backward data" and
+"backward weights" are the backward pass alone, for one of the two."""
 
 
 @dataclass(frozen=True)
