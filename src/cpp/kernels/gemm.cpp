@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/gemm.h"
 
+#include "kernels/few_rows.h"
 #include "kernels/transpose.h"
 
 namespace lepton::LEPTON_ISA {
@@ -13,6 +14,9 @@ constexpr GemmPart<T> kPart = {
     kGemmKernel<T, kTallRows, 2>,
     kGemmKernel<T, kWideRows, kWideVectors>,
     copy_matrix<T>,
+    row_dots<T>,
+    row_sums<T>,
+    kLanes<T>,
     gemm_peak<T>,
     int64_t{2} * kWideRows* kWideVectors* kLanes<T>,
 };

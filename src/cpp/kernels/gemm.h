@@ -14,8 +14,12 @@ constexpr int kNarrowRows = 14, kTallRows = 14, kWideRows = 6, kWideVectors = 4;
 constexpr int kNarrowRows = 8, kTallRows = 6, kWideRows = 6, kWideVectors = 2;
 #endif
 
-/// The tile with its sizes fixed. k is not unrolled: compilers then hoist loads and spill
-/// accumulators.
+// Steps of k per turn of the loop: on Zen 3 four reach 95 % of the multiply-adds' limit, one 77-88
+// %.
+constexpr int kUnroll = 4;
+
+/// The tile with its sizes fixed. A barrier ends every step: compilers otherwise hoist the loads of
+/// the next steps and spill accumulators.
 template <class T, int kRows, int kVectors>
 static void gemm_tile_fixed(const GemmTile<T>& tile) {
   constexpr int kGroups = (kRows + 2) / 3;  // x86 addressing reaches three rows from one pointer
@@ -38,19 +42,28 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
     const T* a[kGroups];
 #pragma GCC unroll 8
     for (int g = 0; g < kGroups; ++g) a[g] = tile.a + tile.a_offsets[q] + 3 * g * a_row;
-#pragma GCC unroll 1
-    for (int64_t p = 0; p < length; ++p, b += b_row) {
+    const auto step = [&]() __attribute__((always_inline)) {
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) bv[j] = load<T>(b + j * n);
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) {
         const Vec<T> av = splat<T>(a[i / 3][i % 3 * a_row]);
 #pragma GCC unroll 4
-        for (int j = 0; j < kVectors; ++j) acc[i][j] += av * bv[j];
+        for (int j = 0; j < kVectors; ++j) multiply_add<T>(acc[i][j], av, bv[j]);
       }
+      b += b_row;
 #pragma GCC unroll 8
       for (int g = 0; g < kGroups; ++g) a[g] += a_step;
+      asm volatile("" ::: "memory");
+    };
+    int64_t p = 0;
+#pragma GCC unroll 1
+    for (; p + kUnroll <= length; p += kUnroll) {
+#pragma GCC unroll 8
+      for (int u = 0; u < kUnroll; ++u) step();
     }
+#pragma GCC unroll 1
+    for (; p < length; ++p) step();
   }
 #pragma GCC unroll 32
   for (int i = 0; i < kRows; ++i)

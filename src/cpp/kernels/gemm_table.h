@@ -35,6 +35,21 @@ struct GemmKernel {
   void (*tile)(const GemmTile<T>& tile);
 };
 
+/// A few rows times a matrix: c(i, j) = sum of a(i, p) b(p, j) + bias[j]. What b_row separates is
+/// rows of b or of its transpose, as the kernel says; the other stride of b is 1.
+template <class T>
+struct FewRows {
+  int64_t m, n, k;
+  const T* a;
+  int64_t a_row, a_column;
+  const T* b;
+  int64_t b_row;
+  T* c;
+  int64_t c_row, c_column;
+  const T* bias;
+  bool accumulate;
+};
+
 template <class T>
 struct GemmPart {
   GemmKernel<T> narrow;  // one vector wide: few columns
@@ -44,6 +59,11 @@ struct GemmPart {
   /// stride is 1.
   void (*copy_matrix)(int64_t rows, int64_t columns, const T* source, int64_t source_row,
                       int64_t source_column, T* target, int64_t target_row);
+  /// b(p, j) = b[j * b_row + p]; a_column is 1 and k at least `lanes`.
+  void (*row_dots)(const FewRows<T>& call);
+  /// b(p, j) = b[p * b_row + j]; c_column is 1.
+  void (*row_sums)(const FewRows<T>& call);
+  int64_t lanes;
   /// Runs steps * peak_flops multiply-adds out of registers: this CPU's ceiling for any kernel
   /// here.
   T (*peak)(int64_t steps);

@@ -3,24 +3,34 @@
 #include "ops/gemm_blocked.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 #include "core/parallel.h"
 #include "core/storage.h"
-#include "ops/kernel_part.h"
+#include "ops/gemm_few_rows.h"
+#include "ops/gemm_panel.h"
 
 namespace lepton {
 namespace {
 
-// Measured on Zen 4 and Zen 5: below the first, b stays in the caches without packing; below the
+// Measured on Zen 3 to Zen 5: below the first, b stays in the caches without packing; below the
 // second, waking another thread costs more than it gives.
 constexpr int64_t kUnpackedElements = 300 * 300;
-constexpr double kParallelFlops = 1e6;
+constexpr double kParallelFlops = 2e6;
 // Packed elements of b at a time, about half of a common last-level cache.
 constexpr int64_t kPackedElements = int64_t{1} << 22;
+// A first cache of 64 sets of 8 lines, as on most x86 CPUs.
+constexpr int64_t kLineBytes = 64, kCacheSets = 64, kCacheWays = 8;
+// Sums longer than this over few results are cut into pieces that run side by side.
+constexpr int64_t kPieceLength = 1024, kMostPieces = 32, kPieceResults = 1 << 16;
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+/// Whether a column of `rows` lines that lie `pitch` bytes apart fits the first cache: rows a power
+/// of two apart share a few of its sets.
+bool fits_cache(int64_t rows, int64_t pitch) {
+  int64_t sets = kCacheSets, lines = pitch / kLineBytes;
+  for (; sets > 1 && pitch % kLineBytes == 0 && lines % 2 == 0; lines /= 2) sets /= 2;
+  return rows <= sets * kCacheWays;
+}
 
 template <class T>
 class Blocked {
@@ -32,24 +42,29 @@ class Blocked {
                 : small_                                ? gemm_part<T>().tall
                                                         : gemm_part<T>().wide),
         pack_a_(call.a.column != 1 || !small_),
-        pack_b_(call.b.column != 1 || !small_),
+        pack_b_(call.b.column != 1 || !small_ ||
+                !fits_cache(call.k, call.b.row * static_cast<int64_t>(sizeof(T)))),
         panels_(ceil_div(call.n, kernel_.columns)),
         tiles_(ceil_div(call.m, kernel_.max_rows)),
-        parallel_(2.0 * call.m * call.n * call.k > kParallelFlops) {
+        parallel_(2.0 * static_cast<double>(call.m) * static_cast<double>(call.n) *
+                      static_cast<double>(call.k) >
+                  kParallelFlops) {
     const int64_t limit = call.k <= 512 ? 512 : 1024;
     k_block_ = ceil_div(call.k, std::max<int64_t>(1, ceil_div(call.k, limit)));
     a_row_ = k_block_ + 16;  // rows a power of two apart would share cache sets
+    most_tiles_ = k_block_ <= 512 ? 20 : 40;
   }
 
   void run() {
-    pack_bias();
-    pack_b();
     const int64_t wanted = parallel_ ? 4 * num_threads() : 1;
-    const int64_t most_tiles = k_block_ <= 512 ? 20 : 40;
-    const int64_t tiles =
-        std::clamp<int64_t>(ceil_div(tiles_, wanted), std::min<int64_t>(tiles_, 4), most_tiles);
+    // Few rows: a task packs each panel just before its only use, in the cache next to the core.
+    const bool all_rows = tiles_ <= most_tiles_ && panels_ >= wanted;
+    const int64_t tiles = all_rows ? tiles_
+                                   : std::clamp<int64_t>(ceil_div(tiles_, wanted),
+                                                         std::min<int64_t>(tiles_, 4), most_tiles_);
     const int64_t row_blocks = ceil_div(tiles_, tiles);
     const int64_t groups = std::clamp<int64_t>(ceil_div(wanted, row_blocks), 1, panels_);
+    if (row_blocks > 1) pack_b();
     const auto tasks = [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t block = t / groups, group = t % groups;
@@ -64,102 +79,75 @@ class Blocked {
   }
 
  private:
-  int64_t first_row(int64_t tile) const { return call_.m * tile / tiles_; }  // equal tiles
+  int64_t first_row(int64_t tile) const {  // equal tiles
+    return call_.m * tile / tiles_;
+  }
   int64_t panel_width(int64_t j) const {
     return std::min(kernel_.columns, call_.n - j * kernel_.columns);
   }
+  // A ragged panel cannot be read in place by a full tile.
+  bool packed(int64_t j) const { return pack_b_ || panel_width(j) < kernel_.columns; }
 
-  void pack_bias() {
-    if (!call_.bias) return;
-    bias_.emplace(panels_ * kernel_.columns * sizeof(T));
-    T* bias = bias_->as<T>();
-    std::memcpy(bias, call_.bias, call_.n * sizeof(T));
-    std::fill(bias + call_.n, bias + panels_ * kernel_.columns, T(0));
+  void pack(int64_t j, int64_t k0, int64_t length, T* panel) const {
+    const MatrixView<T>& b = call_.b;
+    pack_panel<T>(kernel_, length, panel_width(j),
+                  {b.data + k0 * b.row + j * kernel_.columns * b.column, b.row, b.column}, panel);
   }
 
-  // All panels, or only the ragged last one, which a full tile could not read in place.
+  // All panels at once, for several blocks of rows.
   void pack_b() {
-    const int64_t whole = call_.n / kernel_.columns;
-    if (!pack_b_ && whole == panels_) return;
-    const int64_t size = kernel_.columns * call_.k;
-    b_.emplace((pack_b_ ? panels_ : 1) * size * sizeof(T));
-    const auto pack = [&](int64_t begin, int64_t end) {
-      for (int64_t j = begin; j < end; ++j) pack_panel(j, b_->as<T>() + (pack_b_ ? j * size : 0));
+    const int64_t first = pack_b_ ? 0 : call_.n / kernel_.columns, size = kernel_.columns * call_.k;
+    if (first == panels_) return;
+    b_.emplace(static_cast<size_t>((panels_ - first) * size) * sizeof(T));
+    const auto pack_some = [&](int64_t begin, int64_t end) {
+      for (int64_t j = begin; j < end; ++j) pack(j, 0, call_.k, b_->as<T>() + (j - first) * size);
     };
-    if (!pack_b_)
-      pack(whole, panels_);
-    else if (parallel_)
-      parallel_for(0, panels_, 1, pack);
+    if (parallel_)
+      parallel_for(first, panels_, 1, pack_some);
     else
-      pack(0, panels_);
-  }
-
-  void pack_panel(int64_t j, T* panel) const {
-    const int64_t width = panel_width(j), nr = kernel_.columns;
-    gemm_part<T>().copy_matrix(call_.k, width, call_.b.data + j * nr * call_.b.column, call_.b.row,
-                               call_.b.column, panel, nr);
-    if (width < nr)
-      for (int64_t p = 0; p < call_.k; ++p)
-        std::fill(panel + p * nr + width, panel + (p + 1) * nr, T(0));
+      pack_some(first, panels_);
   }
 
   // Tiles t0..t1 of rows times panels j0..j1, over all of k.
   void run_block(int64_t t0, int64_t t1, int64_t j0, int64_t j1) const {
     const int64_t row0 = first_row(t0), rows = first_row(t1) - row0;
-    std::optional<Scratch> packed;
-    if (pack_a_) packed.emplace(rows * a_row_ * sizeof(T));
-    int64_t k0 = 0;
-    do {
+    std::optional<Scratch> packed_a, panel;
+    if (pack_a_) packed_a.emplace(static_cast<size_t>(rows * a_row_) * sizeof(T));
+    if (!b_ && packed(j1 - 1))
+      panel.emplace(static_cast<size_t>(k_block_ * kernel_.columns) * sizeof(T));
+    for (int64_t k0 = 0; k0 < call_.k; k0 += k_block_) {
       const int64_t length = std::min(k_block_, call_.k - k0);
       MatrixView<T> a = {call_.a.data + row0 * call_.a.row + k0 * call_.a.column, call_.a.row, 1};
       if (pack_a_) {
-        gemm_part<T>().copy_matrix(rows, length, a.data, a.row, call_.a.column, packed->as<T>(),
+        gemm_part<T>().copy_matrix(rows, length, a.data, a.row, call_.a.column, packed_a->as<T>(),
                                    a_row_);
-        a = {packed->as<T>(), a_row_, 1};
+        a = {packed_a->as<T>(), a_row_, 1};
       }
-      for (int64_t j = j0; j < j1; ++j) run_panel(a, row0, t0, t1, j, k0, length);
-      k0 += length;
-    } while (k0 < call_.k);
+      for (int64_t j = j0; j < j1; ++j)
+        run_panel(a, row0, rows, j, k0, length, panel ? panel->as<T>() : nullptr);
+    }
   }
 
-  void run_panel(MatrixView<T> a, int64_t row0, int64_t t0, int64_t t1, int64_t j, int64_t k0,
-                 int64_t length) const {
-    const int64_t nr = kernel_.columns, width = panel_width(j), zero = 0;
-    const bool accumulate = k0 > 0 || call_.accumulate;
-    GemmTile<T> tile = {};
-    tile.segments = 1;
-    tile.length = length;
-    tile.a_row = a.row;
-    tile.a_offsets = &zero;
-    if (pack_b_ || width < nr) {
-      tile.b = b_->as<T>() + (pack_b_ ? j * nr * call_.k : 0) + k0 * nr;
-      tile.b_row = nr;
+  void run_panel(MatrixView<T> a, int64_t row0, int64_t rows, int64_t j, int64_t k0, int64_t length,
+                 T* panel) const {
+    const int64_t nr = kernel_.columns, first = pack_b_ ? 0 : call_.n / nr;
+    PanelCall<T> part = {rows, panel_width(j), length, a.data,  a.row, nullptr,
+                         nr,   nullptr,        0,      nullptr, false, false};
+    if (!packed(j)) {
+      part.b = call_.b.data + k0 * call_.b.row + j * nr;
+      part.b_row = call_.b.row;
+    } else if (b_) {
+      part.b = b_->as<T>() + (j - first) * nr * call_.k + k0 * nr;
     } else {
-      tile.b = call_.b.data + k0 * call_.b.row + j * nr;
-      tile.b_row = call_.b.row;
+      pack(j, k0, length, panel);
+      part.b = panel;
     }
-    tile.bias = bias_ && k0 == 0 ? bias_->as<T>() + j * nr : nullptr;
-    alignas(64) T ragged[kMaxTileElements];
-    tile.c_row = width < nr ? nr : call_.c_row;
-    tile.accumulate = accumulate && width == nr;
-    for (int64_t t = t0; t < t1; ++t) {
-      const int64_t row = first_row(t);
-      T* c = call_.c + row * call_.c_row + j * nr;
-      tile.rows = first_row(t + 1) - row;
-      tile.a = a.data + (row - row0) * a.row;
-      tile.c = width < nr ? ragged : c;
-      kernel_.tile(tile);
-      if (width < nr) copy_valid(ragged, nr, tile.rows, width, c, accumulate);
-    }
-  }
-
-  void copy_valid(const T* tile, int64_t nr, int64_t rows, int64_t width, T* c,
-                  bool accumulate) const {
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < width; ++j) {
-        T& out = c[i * call_.c_row + j];
-        out = accumulate ? out + tile[i * nr + j] : tile[i * nr + j];
-      }
+    part.c = call_.c + row0 * call_.c_row + j * nr;
+    part.c_row = call_.c_row;
+    part.bias = call_.bias && k0 == 0 ? call_.bias + j * nr : nullptr;
+    part.accumulate = k0 > 0 || call_.accumulate;
+    part.row_end = panels_ == 1 && call_.c_row == call_.n;
+    multiply_panel(kernel_, part);
   }
 
   const GemmCall<T>& call_;
@@ -168,8 +156,8 @@ class Blocked {
   const bool pack_a_, pack_b_;
   const int64_t panels_, tiles_;
   const bool parallel_;
-  int64_t k_block_, a_row_;
-  std::optional<Scratch> b_, bias_;
+  int64_t k_block_, a_row_, most_tiles_;
+  std::optional<Scratch> b_;
 };
 
 // Sums of nothing: a and b may be null then.
@@ -182,6 +170,36 @@ void without_products(const GemmCall<T>& call) {
     }
 }
 
+// Few results of long sums: pieces of k beside each other, then added in their order.
+template <class T>
+void in_pieces(const GemmCall<T>& call) {
+  const int64_t pieces = std::min(kMostPieces, ceil_div(call.k, kPieceLength));
+  const int64_t size = call.m * call.n;
+  const Scratch scratch(static_cast<size_t>(pieces * size) * sizeof(T));
+  T* sums = scratch.as<T>();
+  parallel_for(0, pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t q = begin; q < end; ++q) {
+      const int64_t k0 = call.k * q / pieces;
+      GemmCall<T> piece = call;
+      piece.k = call.k * (q + 1) / pieces - k0;
+      piece.a.data += k0 * call.a.column;
+      piece.b.data += k0 * call.b.row;
+      piece.c = sums + q * size;
+      piece.c_row = call.n;
+      piece.bias = nullptr;
+      piece.accumulate = false;
+      if (!gemm_few_rows(piece)) Blocked<T>(piece).run();
+    }
+  });
+  for (int64_t i = 0; i < call.m; ++i)
+    for (int64_t j = 0; j < call.n; ++j) {
+      T& out = call.c[i * call.c_row + j];
+      T sum = (call.accumulate ? out : T(0)) + (call.bias ? call.bias[j] : T(0));
+      for (int64_t q = 0; q < pieces; ++q) sum += sums[q * size + i * call.n + j];
+      out = sum;
+    }
+}
+
 }  // namespace
 
 template <class T>
@@ -189,6 +207,10 @@ void gemm_blocked(const GemmCall<T>& call) {
   if (call.m == 0 || call.n == 0) return;
   if (call.k == 0) return without_products(call);
   FlushDenormals flush;
+  if (call.k >= 2 * kPieceLength && call.m * call.n <= kPieceResults &&
+      call.m * call.n <= 4 * call.k)
+    return in_pieces(call);
+  if (gemm_few_rows(call)) return;
   const int64_t panel = gemm_part<T>().wide.columns;
   const int64_t width =
       std::max<int64_t>(kPackedElements / std::max<int64_t>(call.k, 1) / panel, 1) * panel;

@@ -3,10 +3,9 @@
 #include "ops/packed_matrix.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/parallel.h"
-#include "ops/kernel_part.h"
+#include "ops/gemm_panel.h"
 
 namespace lepton {
 namespace {
@@ -15,8 +14,6 @@ constexpr int64_t kPackElements = 1 << 15;  // for one task; packing is a copy
 constexpr double kTaskFlops = 2e6;          // 20 us and more: below, waking a thread costs more
 // Steps of k at a time: 6 rows of a and a panel of b stay in the caches next to the core.
 constexpr int64_t kLongestBlock = 512;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
@@ -29,14 +26,9 @@ PackedMatrix<T>::PackedMatrix(int64_t k, int64_t n, MatrixView<T> b)
   T* memory = memory_->template as<T>();
   const int64_t grain = std::max<int64_t>(1, kPackElements / std::max<int64_t>(1, size));
   parallel_for(0, panels, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j) {
-      const int64_t width = std::min(step, n - j * step);
-      T* panel = memory + j * size;
-      gemm_part<T>().copy_matrix(k, width, b.data + j * step * b.column, b.row, b.column, panel,
-                                 step);
-      for (int64_t p = 0; width < step && p < k; ++p)
-        std::fill(panel + p * step + width, panel + (p + 1) * step, T(0));
-    }
+    for (int64_t j = begin; j < end; ++j)
+      pack_panel<T>(*kernel_, k, std::min(step, n - j * step),
+                    {b.data + j * step * b.column, b.row, b.column}, memory + j * size);
   });
 }
 
@@ -77,44 +69,14 @@ void PackedMatrix<T>::multiply_panels(const PackedCall<T>& call, int64_t first,
       gemm_part<T>().copy_matrix(call.m, length, a.data, a.row, a.column, copy, length);
       a = {copy, length, 1};
     }
-    for (int64_t j = first; j < last; ++j) multiply_panel(call, a, j, k0, length);
-  }
-}
-
-template <class T>
-void PackedMatrix<T>::multiply_panel(const PackedCall<T>& call, MatrixView<T> a, int64_t panel,
-                                     int64_t k0, int64_t length) const {
-  const int64_t step = kernel_->columns, column = panel * step, zero = 0;
-  const int64_t width = std::min({step, n_ - column, call.end - column});
-  const bool accumulate = k0 > 0 || call.accumulate, ragged = width < step;
-  alignas(64) T out[kMaxTileElements], bias[kMaxTileElements];
-  GemmTile<T> tile = {};
-  tile.segments = 1;
-  tile.length = length;
-  tile.a_row = a.row;
-  tile.a_offsets = &zero;
-  tile.b = memory_->template as<T>() + (panel * k_ + k0) * step;
-  tile.b_row = step;
-  tile.c_row = ragged ? step : call.c_row;
-  tile.accumulate = accumulate && !ragged;
-  if (call.bias && k0 == 0) {
-    tile.bias = call.bias + column;
-    if (ragged) {
-      std::fill(std::copy(tile.bias, tile.bias + width, bias), bias + step, T(0));
-      tile.bias = bias;
+    for (int64_t j = first; j < last; ++j) {
+      const int64_t step = kernel_->columns, column = j * step;
+      multiply_panel<T>(
+          *kernel_,
+          {call.m, std::min({step, n_ - column, call.end - column}), length, a.data, a.row,
+           memory_->template as<T>() + (j * k_ + k0) * step, step, call.c + column, call.c_row,
+           call.bias && k0 == 0 ? call.bias + column : nullptr, k0 > 0 || call.accumulate, false});
     }
-  }
-  const int64_t tiles = ceil_div(call.m, kernel_->max_rows);
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t row = call.m * t / tiles;
-    T* c = call.c + row * call.c_row + column;
-    tile.rows = call.m * (t + 1) / tiles - row;
-    tile.a = a.data + row * a.row;
-    tile.c = ragged ? out : c;
-    kernel_->tile(tile);
-    for (int64_t i = 0; ragged && i < tile.rows; ++i)
-      for (int64_t j = 0; j < width; ++j)
-        c[i * call.c_row + j] = out[i * step + j] + (accumulate ? c[i * call.c_row + j] : T(0));
   }
 }
 

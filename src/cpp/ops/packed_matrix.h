@@ -42,8 +42,6 @@ class PackedMatrix {
 
  private:
   void multiply_panels(const PackedCall<T>& call, int64_t first, int64_t last) const;
-  void multiply_panel(const PackedCall<T>& call, MatrixView<T> a, int64_t panel, int64_t k0,
-                      int64_t length) const;
 
   const GemmKernel<T>* kernel_;
   int64_t k_, n_;
