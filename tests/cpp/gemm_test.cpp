@@ -58,31 +58,56 @@ void check_product(const GemmCall<T>& call, const std::vector<T>& before,
     }
 }
 
+// One product with random transposes, bias and accumulation, on 1 to 4 threads: right, and the same
+// bits.
 template <class T>
-void run_random_products(std::mt19937& generator, int count) {
-  constexpr int64_t sizes[] = {0, 1, 2, 3, 5, 7, 13, 14, 15, 16, 17, 31, 33, 64, 65, 100, 129};
-  const auto size = [&] { return sizes[generator() % std::size(sizes)]; };
-  for (int i = 0; i < count; ++i) {
-    const int64_t m = size(), n = i % 20 == 1 ? 700 : size(), k = i % 20 < 2 ? 1100 + i : size();
-    const auto a = random_values<T>(generator, m * k), b = random_values<T>(generator, k * n);
-    const auto bias = random_values<T>(generator, n),
-               before = random_values<T>(generator, m * (n + 3));
-    auto c = before;
-    const bool ta = generator() % 2, tb = generator() % 2;
-    GemmCall<T> call = {
-        m,        n,    k, {a.data(), ta ? 1 : k, ta ? m : 1}, {b.data(), tb ? 1 : n, tb ? k : 1},
-        c.data(), n + 3};
-    call.bias = generator() % 2 ? bias.data() : nullptr;
-    call.accumulate = generator() % 2;
-    INFO("m ", m, " n ", n, " k ", k, " transposed ", ta, tb, " on ", kernels().isa);
-    set_num_threads(1);
-    gemm_blocked(call);
-    check_product(call, before, c);
-    const auto one = c;
+void check_shape(std::mt19937& generator, int64_t m, int64_t n, int64_t k) {
+  const auto a = random_values<T>(generator, m * k), b = random_values<T>(generator, k * n);
+  // Rows of c lie apart, or follow each other as in the tensors of matmul.
+  const int64_t c_row = generator() % 2 ? n : n + 3;
+  const auto bias = random_values<T>(generator, n), before = random_values<T>(generator, m * c_row);
+  const bool ta = generator() % 2, tb = generator() % 2;
+  auto c = before;
+  GemmCall<T> call = {
+      m,        n,    k, {a.data(), ta ? 1 : k, ta ? m : 1}, {b.data(), tb ? 1 : n, tb ? k : 1},
+      c.data(), c_row};
+  call.bias = generator() % 2 ? bias.data() : nullptr;
+  call.accumulate = generator() % 2;
+  INFO("m ", m, " n ", n, " k ", k, " transposed ", ta, tb, " on ", kernels().isa);
+  set_num_threads(1);
+  gemm_blocked(call);
+  check_product(call, before, c);
+  const auto one = c;
+  for (int threads = 2; threads <= 4; ++threads) {
     c = before;
-    set_num_threads(4);
+    set_num_threads(threads);
     gemm_blocked(call);
     REQUIRE((c.empty() || std::memcmp(one.data(), c.data(), c.size() * sizeof(T)) == 0));
+  }
+}
+
+template <class T>
+void run_random_products(std::mt19937& generator) {
+  constexpr int64_t sizes[] = {0, 1, 2, 3, 5, 7, 13, 14, 15, 16, 17, 31, 33, 64, 65, 100, 129};
+  const auto size = [&] { return sizes[generator() % std::size(sizes)]; };
+  for (int i = 0; i < 80; ++i)
+    check_shape<T>(generator, size(), i % 20 == 1 ? 700 : size(), i % 20 < 2 ? 1100 + i : size());
+  // Every ragged size on every side.
+  for (int64_t n = 1; n <= 70; ++n) {
+    check_shape<T>(generator, n, n, n);
+    check_shape<T>(generator, n, 1 + generator() % 70, 1 + generator() % 70);
+    check_shape<T>(generator, 1 + generator() % 70, n, 1 + generator() % 70);
+  }
+  // Few rows or columns; sums so long that they are cut into pieces; rows a power of two apart.
+  for (int i = 0; i < 60; ++i) {
+    const int64_t few = 1 + i % 7, many = 1 + static_cast<int64_t>(generator() % 900),
+                  length = 1 + static_cast<int64_t>(generator() % (i % 2 ? 5000 : 300));
+    check_shape<T>(generator, few, many, length);
+    check_shape<T>(generator, many, few, length);
+  }
+  for (int i = 0; i < 8; ++i) {
+    check_shape<T>(generator, 1 + i * 20, 64, 4096 + i);
+    check_shape<T>(generator, 130, 256, 512 * (1 + i % 3));
   }
 }
 
@@ -205,8 +230,8 @@ TEST_CASE("gemm_blocked equals plain loops and does not depend on threads") {
   std::mt19937 generator(2);
   for (const std::string& isa : available_isas()) {
     REQUIRE(use_isa(isa));
-    run_random_products<float>(generator, 80);
-    run_random_products<double>(generator, 80);
+    run_random_products<float>(generator);
+    run_random_products<double>(generator);
   }
 }
 

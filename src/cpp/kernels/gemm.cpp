@@ -14,6 +14,7 @@ constexpr GemmPart<T> kPart = {
     kGemmKernel<T, kTallRows, 2>,
     kGemmKernel<T, kWideRows, kWideVectors>,
     copy_matrix<T>,
+    pack_panels<T>,
     row_dots<T>,
     row_sums<T>,
     kLanes<T>,

@@ -59,6 +59,9 @@ struct GemmPart {
   /// stride is 1.
   void (*copy_matrix)(int64_t rows, int64_t columns, const T* source, int64_t source_row,
                       int64_t source_column, T* target, int64_t target_row);
+  /// source[k, width] as panels of nr columns, k rows each, zeros behind the width.
+  void (*pack_panels)(int64_t k, int64_t width, const T* source, int64_t source_row,
+                      int64_t source_column, int64_t nr, T* target);
   /// b(p, j) = b[j * b_row + p]; a_column is 1 and k at least `lanes`.
   void (*row_dots)(const FewRows<T>& call);
   /// b(p, j) = b[p * b_row + j]; c_column is 1.

@@ -5,40 +5,68 @@
 
 namespace lepton::LEPTON_ISA {
 
-/// The lower or upper halves of a and b, lane by lane in turn: a0 b0 a1 b1 ...
-template <bool kUpper, class V>
-LEPTON_INLINE V interleave(V a, V b) {
-  constexpr int n = sizeof(V) / sizeof(a[0]), h = kUpper ? n / 2 : 0;
+/// Vectors of n lanes picked from a (lanes 0 .. n - 1) and b (n ...) by the function at.
+template <class V, class At>
+LEPTON_INLINE V pick_lanes(V a, V b, At at) {
+  constexpr int n = sizeof(V) / sizeof(a[0]);
   if constexpr (n == 2) {
-    return __builtin_shufflevector(a, b, h, n + h);
+    return __builtin_shufflevector(a, b, at(0), at(1));
   } else if constexpr (n == 4) {
-    return __builtin_shufflevector(a, b, h, n + h, h + 1, n + h + 1);
+    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3));
   } else if constexpr (n == 8) {
-    return __builtin_shufflevector(a, b, h, n + h, h + 1, n + h + 1, h + 2, n + h + 2, h + 3,
-                                   n + h + 3);
+    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
   } else {
     static_assert(n == 16);
-    return __builtin_shufflevector(a, b, h, n + h, h + 1, n + h + 1, h + 2, n + h + 2, h + 3,
-                                   n + h + 3, h + 4, n + h + 4, h + 5, n + h + 5, h + 6, n + h + 6,
-                                   h + 7, n + h + 7);
+    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7),
+                                   at(8), at(9), at(10), at(11), at(12), at(13), at(14), at(15));
   }
 }
 
-/// target[j * target_row + i] = source[i * source_row + j] for one square of kLanes<T> rows.
-/// Interleaving row i with row i + half, log2(lanes) times over, is a transposition.
+/// Of every two blocks of h lanes the first (or, if kUpper, the second), from a and b in turn.
+template <int h, bool kUpper, class V>
+LEPTON_INLINE V take_blocks(V a, V b) {
+  constexpr int n = sizeof(V) / sizeof(a[0]);
+  return pick_lanes(
+      a, b, [](int i) constexpr { return i / h % 2 == 0 ? i + kUpper * h : n + i - !kUpper * h; });
+}
+
+/// In every piece of g lanes: the lower or upper half of a and b, lane by lane in turn.
+template <int g, bool kUpper, class V>
+LEPTON_INLINE V interleave(V a, V b) {
+  constexpr int n = sizeof(V) / sizeof(a[0]);
+  return pick_lanes(
+      a, b, [](int i) constexpr { return i / g * g + kUpper * g / 2 + i % g / 2 + i % 2 * n; });
+}
+
+/// target[j * target_row + i] = source[i * source_row + j] for one square of kLanes<T> rows. First
+/// blocks of lanes change places between rows, down to pieces of 16 bytes, inside which machines
+/// interleave in one instruction.
 template <class T>
 LEPTON_INLINE void transpose_block(const T* source, int64_t source_row, T* target,
                                    int64_t target_row) {
-  constexpr int n = kLanes<T>;
+  constexpr int n = kLanes<T>, g = 16 / sizeof(T);
   Vec<T> a[n], b[n];
 #pragma GCC unroll 16
   for (int i = 0; i < n; ++i) a[i] = load<T>(source + i * source_row);
+  const auto exchange = [&]<int h>() __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i)
+      if (i / h % 2 == 0) {
+        const Vec<T> x = a[i], y = a[i + h];
+        a[i] = take_blocks<h, false>(x, y);
+        a[i + h] = take_blocks<h, true>(x, y);
+      }
+  };
+  if constexpr (n / 2 >= g) exchange.template operator()<n / 2>();
+  if constexpr (n / 4 >= g) exchange.template operator()<n / 4>();
+  if constexpr (n / 8 >= g) exchange.template operator()<n / 8>();
 #pragma GCC unroll 4
-  for (int step = 1; step < n; step *= 2) {
-#pragma GCC unroll 8
+  for (int step = 1; step < g; step *= 2) {
+#pragma GCC unroll 16
     for (int i = 0; i < n / 2; ++i) {
-      b[2 * i] = interleave<false>(a[i], a[i + n / 2]);
-      b[2 * i + 1] = interleave<true>(a[i], a[i + n / 2]);
+      const int from = i / (g / 2) * g + i % (g / 2), to = i / (g / 2) * g + i % (g / 2) * 2;
+      b[to] = interleave<g, false>(a[from], a[from + g / 2]);
+      b[to + 1] = interleave<g, true>(a[from], a[from + g / 2]);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < n; ++i) a[i] = b[i];
@@ -74,6 +102,25 @@ static void copy_matrix(int64_t rows, int64_t columns, const T* source, int64_t 
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j)
       target[i * target_row + j] = source[i * source_row + j * source_column];
+}
+
+/// source[k, width] as panels of nr columns, k rows each, one behind the other; zeros behind the
+/// width. Rows are copied across all panels: short pieces far apart would wait for memory.
+template <class T>
+static void pack_panels(int64_t k, int64_t width, const T* source, int64_t source_row,
+                        int64_t source_column, int64_t nr, T* target) {
+  const int64_t whole = source_column == 1 ? width / nr : 0;
+  for (int64_t p = 0; whole && p < k; ++p)
+    for (int64_t q = 0; q < whole; ++q)
+      for (int64_t j = 0; j < nr; j += kLanes<T>)
+        store<T>(load<T>(source + p * source_row + q * nr + j), target + (q * k + p) * nr + j);
+  for (int64_t j = whole * nr; j < width; j += nr) {
+    const int64_t columns = width - j < nr ? width - j : nr;
+    T* panel = target + j * k;
+    copy_matrix<T>(k, columns, source + j * source_column, source_row, source_column, panel, nr);
+    for (int64_t p = 0; columns < nr && p < k; ++p)
+      for (int64_t i = columns; i < nr; ++i) panel[p * nr + i] = 0;
+  }
 }
 
 }  // namespace lepton::LEPTON_ISA

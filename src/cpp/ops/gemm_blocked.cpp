@@ -41,7 +41,7 @@ class Blocked {
         kernel_(call.n <= gemm_part<T>().narrow.columns ? gemm_part<T>().narrow
                 : small_                                ? gemm_part<T>().tall
                                                         : gemm_part<T>().wide),
-        pack_a_(call.a.column != 1 || !small_),
+        pack_a_(!small_ || (call.a.column != 1 && call.a.row != 1)),
         pack_b_(call.b.column != 1 || !small_ ||
                 !fits_cache(call.k, call.b.row * static_cast<int64_t>(sizeof(T)))),
         panels_(ceil_div(call.n, kernel_.columns)),
@@ -82,30 +82,23 @@ class Blocked {
   int64_t first_row(int64_t tile) const {  // equal tiles
     return call_.m * tile / tiles_;
   }
-  int64_t panel_width(int64_t j) const {
-    return std::min(kernel_.columns, call_.n - j * kernel_.columns);
-  }
-  // A ragged panel cannot be read in place by a full tile.
-  bool packed(int64_t j) const { return pack_b_ || panel_width(j) < kernel_.columns; }
+  // A ragged panel is never read in place: tiles read whole rows.
+  bool packed(int64_t j) const { return pack_b_ || (j + 1) * kernel_.columns > call_.n; }
 
-  void pack(int64_t j, int64_t k0, int64_t length, T* panel) const {
-    const MatrixView<T>& b = call_.b;
-    pack_panel<T>(kernel_, length, panel_width(j),
-                  {b.data + k0 * b.row + j * kernel_.columns * b.column, b.row, b.column}, panel);
-  }
-
-  // All panels at once, for several blocks of rows.
+  // All panels that are not read in place, for several blocks of rows.
   void pack_b() {
     const int64_t first = pack_b_ ? 0 : call_.n / kernel_.columns, size = kernel_.columns * call_.k;
     if (first == panels_) return;
     b_.emplace(static_cast<size_t>((panels_ - first) * size) * sizeof(T));
-    const auto pack_some = [&](int64_t begin, int64_t end) {
-      for (int64_t j = begin; j < end; ++j) pack(j, 0, call_.k, b_->as<T>() + (j - first) * size);
+    const auto pack = [&](int64_t begin, int64_t end) {
+      pack_panels<T>(kernel_, call_.k, call_.n, call_.b, begin, end,
+                     b_->template as<T>() + (begin - first) * size);
     };
     if (parallel_)
-      parallel_for(first, panels_, 1, pack_some);
+      parallel_for(first, panels_, panels_together(kernel_), pack);
     else
-      pack_some(first, panels_);
+      for (int64_t j = first; j < panels_; j += panels_together(kernel_))
+        pack(j, std::min(j + panels_together(kernel_), panels_));
   }
 
   // Tiles t0..t1 of rows times panels j0..j1, over all of k.
@@ -113,41 +106,48 @@ class Blocked {
     const int64_t row0 = first_row(t0), rows = first_row(t1) - row0;
     std::optional<Scratch> packed_a, panel;
     if (pack_a_) packed_a.emplace(static_cast<size_t>(rows * a_row_) * sizeof(T));
+    const int64_t together = std::min(panels_together(kernel_), j1 - j0);
     if (!b_ && packed(j1 - 1))
-      panel.emplace(static_cast<size_t>(k_block_ * kernel_.columns) * sizeof(T));
+      panel.emplace(static_cast<size_t>(k_block_ * kernel_.columns * together) * sizeof(T));
     for (int64_t k0 = 0; k0 < call_.k; k0 += k_block_) {
       const int64_t length = std::min(k_block_, call_.k - k0);
-      MatrixView<T> a = {call_.a.data + row0 * call_.a.row + k0 * call_.a.column, call_.a.row, 1};
+      MatrixView<T> a = {call_.a.data + row0 * call_.a.row + k0 * call_.a.column, call_.a.row,
+                         call_.a.column};
       if (pack_a_) {
-        gemm_part<T>().copy_matrix(rows, length, a.data, a.row, call_.a.column, packed_a->as<T>(),
+        gemm_part<T>().copy_matrix(rows, length, a.data, a.row, a.column, packed_a->as<T>(),
                                    a_row_);
         a = {packed_a->as<T>(), a_row_, 1};
       }
-      for (int64_t j = j0; j < j1; ++j)
-        run_panel(a, row0, rows, j, k0, length, panel ? panel->as<T>() : nullptr);
+      for (int64_t j = j0; j < j1; j += together)
+        run_panels(a, row0, rows, j, std::min(j + together, j1), k0, length,
+                   panel ? panel->template as<T>() : nullptr);
     }
   }
 
-  void run_panel(MatrixView<T> a, int64_t row0, int64_t rows, int64_t j, int64_t k0, int64_t length,
-                 T* panel) const {
-    const int64_t nr = kernel_.columns, first = pack_b_ ? 0 : call_.n / nr;
-    PanelCall<T> part = {rows, panel_width(j), length, a.data,  a.row, nullptr,
-                         nr,   nullptr,        0,      nullptr, false, false};
-    if (!packed(j)) {
-      part.b = call_.b.data + k0 * call_.b.row + j * nr;
-      part.b_row = call_.b.row;
-    } else if (b_) {
-      part.b = b_->as<T>() + (j - first) * nr * call_.k + k0 * nr;
-    } else {
-      pack(j, k0, length, panel);
-      part.b = panel;
+  // The rows times panels j to end; those that are neither in place nor packed go to `here` first.
+  void run_panels(MatrixView<T> a, int64_t row0, int64_t rows, int64_t j, int64_t end, int64_t k0,
+                  int64_t length, T* here) const {
+    const int64_t nr = kernel_.columns, first = pack_b_ ? 0 : call_.n / nr,
+                  start = std::max(j, first);
+    const MatrixView<T> b = {call_.b.data + k0 * call_.b.row, call_.b.row, call_.b.column};
+    if (!b_ && start < end) pack_panels<T>(kernel_, length, call_.n, b, start, end, here);
+    for (; j < end; ++j) {
+      PanelCall<T> part = {};
+      part.rows = rows;
+      part.width = std::min(nr, call_.n - j * nr);
+      part.k = length;
+      part.a = a;
+      part.b = j < first ? b.data + j * nr
+               : b_      ? b_->template as<T>() + (j - first) * nr * call_.k + k0 * nr
+                         : here + (j - start) * nr * length;
+      part.b_row = j < first ? b.row : nr;
+      part.c = call_.c + row0 * call_.c_row + j * nr;
+      part.c_row = call_.c_row;
+      part.bias = call_.bias && k0 == 0 ? call_.bias + j * nr : nullptr;
+      part.accumulate = k0 > 0 || call_.accumulate;
+      part.row_end = panels_ == 1 && call_.c_row == call_.n && 2 * call_.n >= nr;
+      multiply_panel(kernel_, part);
     }
-    part.c = call_.c + row0 * call_.c_row + j * nr;
-    part.c_row = call_.c_row;
-    part.bias = call_.bias && k0 == 0 ? call_.bias + j * nr : nullptr;
-    part.accumulate = k0 > 0 || call_.accumulate;
-    part.row_end = panels_ == 1 && call_.c_row == call_.n;
-    multiply_panel(kernel_, part);
   }
 
   const GemmCall<T>& call_;

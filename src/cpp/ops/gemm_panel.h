@@ -11,28 +11,35 @@ namespace lepton {
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// Copies b[k, width] to k whole rows of a tile's columns, zeros behind the width.
+/// Panels to pack in one call: rows of b are read in runs of 64 elements and more.
 template <class T>
-void pack_panel(const GemmKernel<T>& kernel, int64_t k, int64_t width, MatrixView<T> b, T* panel) {
-  const int64_t nr = kernel.columns;
-  gemm_part<T>().copy_matrix(k, width, b.data, b.row, b.column, panel, nr);
-  for (int64_t p = 0; width < nr && p < k; ++p)
-    std::fill(panel + p * nr + width, panel + (p + 1) * nr, T(0));
+int64_t panels_together(const GemmKernel<T>& kernel) {
+  return std::max<int64_t>(1, 64 / kernel.columns);
+}
+
+/// Copies panels j to end of b, the columns beyond n as zeros.
+template <class T>
+void pack_panels(const GemmKernel<T>& kernel, int64_t k, int64_t n, MatrixView<T> b, int64_t j,
+                 int64_t end, T* target) {
+  const int64_t nr = kernel.columns, first = j * nr;
+  gemm_part<T>().pack_panels(k, std::min(n, end * nr) - first, b.data + first * b.column, b.row,
+                             b.column, nr, target);
 }
 
 /// c[rows, width] = a[rows, k] b + bias for one panel; width is at most the columns of the kernel.
 template <class T>
 struct PanelCall {
   int64_t rows, width, k;
-  const T* a;  // k neighbours in a row
-  int64_t a_row;
+  MatrixView<T> a;
   const T* b;  // rows of whole tile columns
   int64_t b_row;
   T* c;
   int64_t c_row;
   const T* bias;  // width values, or null
   bool accumulate;
-  bool row_end;  // c[i, width] is c[i + 1, 0], so a tile may write over the end of all rows but one
+  // c[i, width] is c[i + 1, 0] and width at least half a tile, so that a tile may write over the
+  // end of a row into the next one, which is written later; not at the last row.
+  bool row_end;
 };
 
 /// Runs the tiles from the top of the panel down. How tall they are depends on the rows alone.
@@ -41,8 +48,15 @@ void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
   const int64_t nr = kernel.columns, tiles = ceil_div(call.rows, kernel.max_rows), zero = 0;
   const bool ragged = call.width < nr, over = call.row_end && !call.accumulate;
   alignas(64) T out[kMaxTileElements], bias[kMaxTileElements];
-  GemmTile<T> tile = {0,      1,          call.k,  nullptr, call.a_row, &zero,
-                      call.b, call.b_row, nullptr, 0,       call.bias,  false};
+  GemmTile<T> tile = {};
+  tile.segments = 1;
+  tile.length = call.k;
+  tile.a_row = call.a.row;
+  tile.a_step = call.a.column;
+  tile.a_offsets = &zero;
+  tile.b = call.b;
+  tile.b_row = call.b_row;
+  tile.bias = call.bias;
   if (ragged && call.bias) {
     std::fill(std::copy(call.bias, call.bias + call.width, bias), bias + nr, T(0));
     tile.bias = bias;
@@ -52,7 +66,7 @@ void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
     T* c = call.c + row * call.c_row;
     const bool buffered = ragged && !(over && t + 1 < tiles);
     tile.rows = call.rows * (t + 1) / tiles - row;
-    tile.a = call.a + row * call.a_row;
+    tile.a = call.a.data + row * call.a.row;
     tile.c = buffered ? out : c;
     tile.c_row = buffered ? nr : call.c_row;
     tile.accumulate = call.accumulate && !buffered;

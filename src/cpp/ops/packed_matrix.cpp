@@ -24,11 +24,10 @@ PackedMatrix<T>::PackedMatrix(int64_t k, int64_t n, MatrixView<T> b)
   const int64_t panels = ceil_div(n, step), size = k * step;
   memory_.emplace(static_cast<size_t>(panels * size) * sizeof(T));
   T* memory = memory_->template as<T>();
-  const int64_t grain = std::max<int64_t>(1, kPackElements / std::max<int64_t>(1, size));
+  const int64_t grain =
+      std::max(panels_together(*kernel_), kPackElements / std::max<int64_t>(1, size));
   parallel_for(0, panels, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t j = begin; j < end; ++j)
-      pack_panel<T>(*kernel_, k, std::min(step, n - j * step),
-                    {b.data + j * step * b.column, b.row, b.column}, memory + j * size);
+    pack_panels<T>(*kernel_, k, n, b, begin, end, memory + begin * size);
   });
 }
 
@@ -73,7 +72,7 @@ void PackedMatrix<T>::multiply_panels(const PackedCall<T>& call, int64_t first,
       const int64_t step = kernel_->columns, column = j * step;
       multiply_panel<T>(
           *kernel_,
-          {call.m, std::min({step, n_ - column, call.end - column}), length, a.data, a.row,
+          {call.m, std::min({step, n_ - column, call.end - column}), length, a,
            memory_->template as<T>() + (j * k_ + k0) * step, step, call.c + column, call.c_row,
            call.bias && k0 == 0 ? call.bias + column : nullptr, k0 > 0 || call.accumulate, false});
     }
