@@ -24,12 +24,14 @@ constexpr int64_t kLineBytes = 64, kCacheSets = 64, kCacheWays = 8;
 // Sums longer than this over few results are cut into pieces that run side by side.
 constexpr int64_t kPieceLength = 1024, kMostPieces = 32, kPieceResults = 1 << 16;
 
-/// Whether a column of `rows` lines that lie `pitch` bytes apart fits the first cache: rows a power
-/// of two apart share a few of its sets.
-bool fits_cache(int64_t rows, int64_t pitch) {
-  int64_t sets = kCacheSets, lines = pitch / kLineBytes;
-  for (; sets > 1 && pitch % kLineBytes == 0 && lines % 2 == 0; lines /= 2) sets /= 2;
-  return rows <= sets * kCacheWays;
+// Whether a column of lines, `step` elements apart, fits the first cache: rows a power of two apart
+// share a few of its sets.
+template <class T>
+bool fits_cache(int64_t lines, int64_t step) {
+  const int64_t bytes = step * static_cast<int64_t>(sizeof(T));
+  int64_t sets = kCacheSets;
+  for (int64_t pitch = kLineBytes * 2; sets > 1 && bytes % pitch == 0; pitch *= 2) sets /= 2;
+  return lines <= sets * kCacheWays;
 }
 
 template <class T>
@@ -41,9 +43,9 @@ class Blocked {
         kernel_(call.n <= gemm_part<T>().narrow.columns ? gemm_part<T>().narrow
                 : small_                                ? gemm_part<T>().tall
                                                         : gemm_part<T>().wide),
-        pack_a_(!small_ || (call.a.column != 1 && call.a.row != 1)),
-        pack_b_(call.b.column != 1 || !small_ ||
-                !fits_cache(call.k, call.b.row * static_cast<int64_t>(sizeof(T)))),
+        pack_a_(!small_ ||
+                (call.a.column != 1 && !(call.a.row == 1 && fits_cache<T>(call.k, call.a.column)))),
+        pack_b_(!small_ || call.b.column != 1 || !fits_cache<T>(call.k, call.b.row)),
         panels_(ceil_div(call.n, kernel_.columns)),
         tiles_(ceil_div(call.m, kernel_.max_rows)),
         parallel_(2.0 * static_cast<double>(call.m) * static_cast<double>(call.n) *
