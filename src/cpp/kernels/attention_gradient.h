@@ -57,14 +57,21 @@ void weights_of_scores(const Block<T>& at, const T* log_sum_exp) {
   }
 }
 
-/// slopes = weights * (slopes - sums) * scale.
+/// slopes = weights * (slopes - sums) * scale, each slope first dropped as its weight was. A weight
+/// that is 0 of itself counts as dropped too: it multiplies the difference anyway.
 template <class T>
-void slopes_of_scores(const Block<T>& at, const T* sums, T scale, T* slopes) {
+void slopes_of_scores(const AttentionHead<T>& head, const Block<T>& at, const T* dropped,
+                      const T* sums, T scale, T* slopes) {
+  const bool drops = head.dropout > 0;
+  const Vec<T> zero{}, factor = splat<T>(scale);
+  const Vec<T> kept = splat<T>(head.dropout < 1 ? static_cast<T>(1 / (1 - head.dropout)) : T(0));
   for (int64_t i = 0; i < whole_tiles<T>(at.queries); i += kLanes<T>) {
-    const Vec<T> sum = load<T>(sums + i), factor = splat<T>(scale);
-    for (int64_t at_key = i; at_key < at.keys * kPitch; at_key += kPitch)
-      store<T>(load<T>(at.scores + at_key) * factor * (load<T>(slopes + at_key) - sum),
-               slopes + at_key);
+    const Vec<T> sum = load<T>(sums + i);
+    for (int64_t n = i; n < at.keys * kPitch; n += kPitch) {
+      Vec<T> slope = load<T>(slopes + n);
+      if (drops) slope = select(load<T>(dropped + n) != zero, slope * kept, zero);
+      store<T>(load<T>(at.scores + n) * factor * (slope - sum), slopes + n);
+    }
   }
 }
 
@@ -138,19 +145,18 @@ class HeadGradient {
     const T* weights = room_.weights;
     if (head_.dropout > 0) {
       drop_weights(head_, at, room_.weights, room_.dropped);
-      drop_weights(head_, at, room_.slopes, room_.slopes);
       weights = room_.dropped;
     }
     multiply<T>({at.keys, at.queries, head_.value_width, weights, kPitch, 1, dy_.data + q * dy_.row,
                  dy_.row, dv_.data + k * dv_.row, dv_.row, true});
     if (g_.dmask) {
-      slopes_of_scores(at, sums_, T(1), room_.slopes);
+      slopes_of_scores(head_, at, weights, sums_, T(1), room_.slopes);
       copy_matrix<T>(at.queries, at.keys, room_.slopes, 1, kPitch, g_.dmask + q * head_.keys + k,
                      head_.keys);
       for (int64_t i = 0; i < at.keys * kPitch; i += kLanes<T>)
         store<T>(load<T>(room_.slopes + i) * splat<T>(head_.scale), room_.slopes + i);
     } else {
-      slopes_of_scores(at, sums_, head_.scale, room_.slopes);
+      slopes_of_scores(head_, at, weights, sums_, head_.scale, room_.slopes);
     }
     multiply<T>({at.keys, at.queries, head_.width, room_.slopes, kPitch, 1, q_.data + q * q_.row,
                  q_.row, dk_.data + k * dk_.row, dk_.row, true});
