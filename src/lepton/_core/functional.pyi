@@ -11,10 +11,7 @@ __all__ = [
     "elu", "leaky_relu", "logsigmoid", "relu", "sigmoid", "silu", "softplus", "linear", "conv2d",
     "conv_transpose2d", "gelu", "softmax", "log_softmax", "batch_norm", "layer_norm", "max_pool2d",
     "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding", "lstm",
-    "gru", "rnn", "cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "mse_loss",
-    "l1_loss", "huber_loss", "smooth_l1_loss",
-    "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding",
-    "scaled_dot_product_attention", "packed_attention", "cross_entropy", "nll_loss",
+    "gru", "rnn", "scaled_dot_product_attention", "packed_attention", "cross_entropy", "nll_loss",
     "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
     "gelu", "softmax", "log_softmax", "batch_norm", "batch_norm_relu", "group_norm", "layer_norm",
     "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout",
@@ -122,26 +119,7 @@ def embedding(
     padding_idx: builtins.int | None = ...,
     *,
     sparse: builtins.bool = ...,
-def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = ...) -> Tensor: ...
-def scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = ...,
-    dropout_p: builtins.float = ...,
-    is_causal: builtins.bool = ...,
-    *,
-    scale: builtins.float | None = ...,
-    enable_gqa: builtins.bool = ...,
 ) -> Tensor: ...
-def packed_attention(
-    qkv: Tensor,
-    num_heads: builtins.int,
-    attn_mask: Tensor | None = ...,
-    dropout_p: builtins.float = ...,
-    is_causal: builtins.bool = ...,
-) -> Tensor: ...
-def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = ...) -> Tensor: ...
 def lstm(
     input: Tensor,
     weight_ih: Tensor,
@@ -171,6 +149,24 @@ def rnn(
     nonlinearity: str = ...,
     reverse: builtins.bool = ...,
 ) -> tuple[Tensor, ...]: ...
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = ...,
+    dropout_p: builtins.float = ...,
+    is_causal: builtins.bool = ...,
+    *,
+    scale: builtins.float | None = ...,
+    enable_gqa: builtins.bool = ...,
+) -> Tensor: ...
+def packed_attention(
+    qkv: Tensor,
+    num_heads: builtins.int,
+    attn_mask: Tensor | None = ...,
+    dropout_p: builtins.float = ...,
+    is_causal: builtins.bool = ...,
+) -> Tensor: ...
 def cross_entropy(
     input: Tensor,
     target: Tensor,
