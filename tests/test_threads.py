@@ -65,7 +65,7 @@ def large_calls(op: Op) -> list[tuple[str, Call]]:
             results = op.values(LAYOUTS["contiguous"](call))
         except (TypeError, ValueError, IndexError, MemoryError, OverflowError):
             continue
-        if max([*sizes, *(r.size for r in results)]) < SIZE / 2:
+        if not SIZE / 2 <= max([*sizes, *(r.size for r in results)]) <= LIMIT:
             continue
         texts.add(sample.text)
         found.append((sample.text, call))
