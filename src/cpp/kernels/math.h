@@ -203,31 +203,21 @@ LEPTON_INLINE V expm1(V x) {
   return select(abs(x) < constant<V>(kIsFloat<V> ? 0x1p-25 : 0x1p-54), x, y);
 }
 
-/// 2^k and q with e^x = 2^k (1 + q), for x <= 0; 2^k is 0 where e^x is no normal number.
-template <class V>
-LEPTON_INLINE void split_exp(V x, V& power, V& q) {
-  const V low = constant<V>(kIsFloat<V> ? -88 : -709);  // the biased exponent of its 2^k is 0
-  BitsOf<V> k;
-  q = expm1_reduced(reduce_exp(select(low > x, low, x), k));  // NaN stays
-  power = power_of_two<V>(k);
-}
-
 /// Hyperbolic tangent; 2.5 ulp.
 template <class V>
 LEPTON_INLINE V tanh(V x) {
-  const V a = abs(x);
-  V power, q;
-  split_exp(constant<V>(-2) * a, power, q);
-  const V t = power * q + (power - constant<V>(1));  // e^-2a - 1
+  const V a = constant<V>(-2) * abs(x), low = constant<V>(-40);  // tanh is 1 to either precision
+  BitsOf<V> k;
+  const V q = expm1_reduced(reduce_exp(select(low > a, low, a), k));             // NaN stays
+  const V power = power_of_two<V>(k), t = power * q + (power - constant<V>(1));  // e^a - 1
   return copysign(t / (t + constant<V>(2)), x);
 }
 
 /// 1 / (1 + e^-x) and 1 / (1 + e^x); 3 ulp, and 0 where that is no normal number.
 template <class V>
 LEPTON_INLINE void sigmoid_both(V x, V& y, V& rest) {
-  V power, q;
-  split_exp(-abs(x), power, q);
-  const V e = power * q + power, one = constant<V>(1), large = one / (one + e), small = e * large;
+  const V e = exp_of_negative(-abs(x)), one = constant<V>(1);
+  const V large = one / (one + e), small = e * large;
   const auto negative = x < constant<V>(0);
   y = select(negative, small, large);
   rest = select(negative, large, small);
