@@ -169,6 +169,30 @@ TEST_CASE("joint gradients fill what is needed") {
   CHECK(grad(c) == 30);
 }
 
+TEST_CASE("further results of an op send their gradients through its first one") {
+  const Tensor x = leaf(1);
+  double of_side = 0;
+  Recorder tape("two", {&x});
+  tape.vjp(0, [&](const Tensor& dy) {
+    const double of_first = dy.defined() ? dy.item<double>() : 0;
+    const Tensor dx = full({}, 10 * of_first + 20 * of_side, DType::kFloat64);
+    of_side = 0;
+    return dx;
+  });
+  const Tensor first = tape.output(full({}, 1, DType::kFloat64));
+  const Tensor side = side_output("two", first, full({}, 1, DType::kFloat64),
+                                  [&](const Tensor& dx) { of_side += dx.item<double>(); });
+  backward(side, {}, true);  // the first result has no gradient of its own
+  CHECK(grad(x) == 20);
+  backward(first, {}, true);
+  CHECK(grad(x) == 30);
+  backward(add(multiply(first, 2.0), multiply(side, 3.0)));
+  CHECK(grad(x) == 30 + 20 + 60);
+  const GradMode off(false);
+  const Tensor plain = full({}, 1, DType::kFloat64);
+  CHECK_FALSE(side_output("two", first, plain, [](const Tensor&) {}).requires_grad());
+}
+
 TEST_CASE("graphs of several threads do not disturb each other") {
   std::vector<std::thread> threads;
   for (int t = 1; t <= 4; ++t)
