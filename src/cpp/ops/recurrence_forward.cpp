@@ -2,11 +2,40 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <optional>
 
+#include "ops/gemm_few_rows.h"
 #include "ops/packed_matrix.h"
 #include "ops/recurrence.h"
 
 namespace lepton {
 namespace {
+
+// Rows of a batch that are too few to share among threads, and to pack a weight for: all rows take
+// a step together, and the threads share the weight.
+constexpr int64_t kFewRows = 6;
+
+// Rows of weight_hh: what the state is multiplied with at every step.
+template <class T>
+class StateWeight {
+ public:
+  StateWeight(int64_t k, int64_t n, MatrixView<T> weight, bool few)
+      : k_(k), n_(n), weight_(weight), few_(few) {
+    if (!few) packed_.emplace(k, n, weight);
+  }
+
+  void multiply(const PackedCall<T>& call) {
+    if (few_ && gemm_few_rows<T>({call.m, n_, k_, call.a, weight_, call.c, call.c_row, call.bias,
+                                  call.accumulate}))
+      return;
+    if (!packed_) packed_.emplace(k_, n_, weight_);  // sums too short to read it in place
+    packed_->multiply(call);
+  }
+
+ private:
+  const int64_t k_, n_;
+  const MatrixView<T> weight_;
+  const bool few_;
+  std::optional<PackedMatrix<T>> packed_;
+};
 
 template <class T>
 class Forward {
@@ -18,19 +47,20 @@ class Forward {
         units_(layer.units),
         columns_(layer.columns()),
         of_input_(layer.features, layer.gates() * units_, transposed(weights.weight_ih)),
-        of_state_(units_, layer.joint_rows(), transposed(weights.weight_hh)),
+        few_(layer.batch <= kFewRows),
+        of_state_(units_, layer.joint_rows(), transposed(weights.weight_hh), few_),
         bias_(static_cast<size_t>(layer.gates() * units_) * sizeof(T)),
         apart_bias_(static_cast<size_t>(units_) * sizeof(T)) {
     if (layer.joint_rows() < layer.gates() * units_) {
       MatrixView<T> apart = transposed(weights.weight_hh);
       apart.data += layer.joint_rows() * apart.column;
-      apart_.emplace(units_, units_, apart);
+      apart_.emplace(units_, units_, apart, few_);
     }
     add_biases(weights);
   }
 
   // Steps take their gates from `scratch` where they are not kept.
-  void run(const Tensor& scratch) const {
+  void run(const Tensor& scratch) {
     const int64_t batch = layer_.batch, features = layer_.features;
     for (int64_t begin = 0; begin < layer_.steps; begin += layer_.chunk()) {
       const int64_t end = std::min(begin + layer_.chunk(), layer_.steps);
@@ -42,12 +72,16 @@ class Forward {
                           .c = gates,
                           .c_row = columns_,
                           .bias = bias_.as<T>()});
-      parallel_for(0, batch, layer_.rows_per_task(), [&](int64_t first, int64_t last) {
+      const auto rows = [&](int64_t first, int64_t last) {
         for (int64_t i = begin; i < end; ++i) {
           const int64_t t = layer_.time(i);
           step(t, first, last, gates + (t - t0) * batch * columns_);
         }
-      });
+      };
+      if (few_)
+        rows(0, batch);
+      else
+        parallel_for(0, batch, layer_.rows_per_task(), rows);
     }
   }
 
@@ -69,7 +103,7 @@ class Forward {
   }
 
   // Rows first to last of one step; gates are those of all rows.
-  void step(int64_t t, int64_t first, int64_t last, T* gates) const {
+  void step(int64_t t, int64_t first, int64_t last, T* gates) {
     const int64_t row = first * units_, rows = last - first;
     gates += first * columns_;
     T* h = run_.h.data<T>() + row;
@@ -102,8 +136,10 @@ class Forward {
   const RecurrentRun& run_;
   const RecurrentCell<T>& cell_;
   const int64_t units_, columns_;
-  const PackedMatrix<T> of_input_, of_state_;
-  std::optional<PackedMatrix<T>> apart_;
+  const PackedMatrix<T> of_input_;
+  const bool few_;
+  StateWeight<T> of_state_;
+  std::optional<StateWeight<T>> apart_;
   const Scratch bias_, apart_bias_;
 };
 
