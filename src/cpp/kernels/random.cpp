@@ -48,7 +48,7 @@ LEPTON_INLINE void philox_round(const Keys& keys, int round, Lanes* x) {
   x[3] = p;
 }
 
-LEPTON_INLINE void philox_group(const Keys& keys, uint64_t group, uint32_t kind, uint32_t* words) {
+void philox_group(const Keys& keys, uint64_t group, uint32_t kind, uint32_t* words) {
   constexpr int64_t kCount = kLanes<uint64_t>;
   const Lanes low = splat(uint64_t{0xffffffff});
 #pragma GCC unroll 4
@@ -128,6 +128,13 @@ void uniform(int64_t n, uint64_t seed, uint64_t counter, void* out, double low, 
       });
 }
 
+LEPTON_LIBM(sqrt)
+
+template <class V>
+LEPTON_INLINE V square_root(V x) {
+  return per_lane(x, [](LaneOf<V> a) __attribute__((always_inline)) { return libm_sqrt(a); });
+}
+
 /// Box-Muller on the two halves of a group: element i of either half is made of element i of both.
 /// The radius takes 31 or 63 bits of its word (from 2^-32 or 2^-64 on), so tails reach 6.7 or 9.4
 /// deviations: signed integers convert in one instruction, unsigned ones do not.
@@ -137,7 +144,7 @@ void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
   for_each_group<kPerGroup<T>>(
       n, seed, counter, kKind<T>,
       [=](const uint32_t* words, int first, int count, int64_t at) __attribute__((always_inline)) {
-        T radius[kHalf], value[kPerGroup<T>];
+        alignas(kVectorBytes) T radius[kHalf], turns[kHalf], value[kPerGroup<T>];
         for (int i = 0; i < kHalf; ++i) {
           if constexpr (kIsFloat<T>)
             radius[i] = (static_cast<T>(static_cast<int32_t>(words[i] >> 1)) + T(0.5)) * 0x1p-31f;
@@ -145,18 +152,19 @@ void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
             radius[i] =
                 (static_cast<T>(static_cast<int64_t>(wide_word(words, i) >> 1)) + T(0.5)) * 0x1p-63;
           // Next to 1 the sum rounds to 1, whose logarithm is 0: the center of the distribution.
-          value[i] = unit<T>(words, kHalf + i);
+          turns[i] = unit<T>(words, kHalf + i);
         }
+        // Two loops: many of the long chains of a logarithm are then under way at once.
+        for (int i = 0; i < kHalf; i += kLanes<T>)
+          store<T>(
+              square_root(constant<Vec<T>>(-2) *
+                          log_normal(load(radius + i), constant<Vec<T>>(kBias<Vec<T>>), Vec<T>{})),
+              radius + i);
         for (int i = 0; i < kHalf; i += kLanes<T>) {
           Vec<T> sine, cosine;
-          sincos_turns(load(value + i), sine, cosine);
-          const Vec<T> square =
-              constant<Vec<T>>(-2) * log_with_correction(load(radius + i), Vec<T>{});
-          T lane[kLanes<T>];
-          store<T>(square, lane);
-          for (T& x : lane) x = kIsFloat<T> ? T(__builtin_sqrtf(float(x))) : T(__builtin_sqrt(x));
-          store<T>(load(lane) * cosine, value + i);
-          store<T>(load(lane) * sine, value + kHalf + i);
+          sincos_turns(load(turns + i), sine, cosine);
+          store<T>(load(radius + i) * cosine, value + i);
+          store<T>(load(radius + i) * sine, value + kHalf + i);
         }
         memcpy(static_cast<T*>(out) + at, value + first, static_cast<size_t>(count) * sizeof(T));
       });
@@ -184,12 +192,14 @@ void dropout(int64_t n, uint64_t seed, uint64_t counter, const void* x, void* y,
   for_each_group<2 * kWords>(
       n, seed, counter, kHalves,
       [=](const uint32_t* words, int first, int count, int64_t at) __attribute__((always_inline)) {
-        const int end = first + count, middle = first > kWords ? first
-                                                : end < kWords ? end
-                                                               : kWords;
-        drop<0>(words, first, middle, threshold, scale, from + at, to + at);
-        const int64_t done = at + middle - first;
-        drop<16>(words, middle - kWords, end - kWords, threshold, scale, from + done, to + done);
+        const int end = first + count;
+        if (first < kWords)
+          drop<0>(words, first, end < kWords ? end : kWords, threshold, scale, from + at, to + at);
+        if (end > kWords) {
+          const int begin = first > kWords ? first : kWords;
+          const int64_t done = at + begin - first;
+          drop<16>(words, begin - kWords, end - kWords, threshold, scale, from + done, to + done);
+        }
       });
 }
 
