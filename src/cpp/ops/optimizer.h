@@ -6,12 +6,13 @@
 
 namespace lepton {
 
-/// Where a gradient is rows, these alone are changed, in the parameter and all that belongs to it.
-/// One step of stochastic gradient descent; without buffers there is no momentum.
+/// One step of stochastic gradient descent; without buffers there is no momentum. Of a gradient
+/// that is rows only these are changed, in the parameter and in all that belongs to it.
 void sgd_step(const std::vector<Tensor>& params, const std::vector<Gradient>& grads,
               const std::vector<Tensor>& momentum_buffers, double lr, double momentum,
               double dampening, double weight_decay, bool nesterov);
-/// Step number `step`, counted from 1, of Adam or, with decoupled weight decay, AdamW.
+/// Step number `step`, counted from 1, of Adam or, with decoupled weight decay, AdamW; rows as
+/// above.
 void adam_step(const std::vector<Tensor>& params, const std::vector<Gradient>& grads,
                const std::vector<Tensor>& exp_avgs, const std::vector<Tensor>& exp_avg_sqs,
                int64_t step, double lr, double beta1, double beta2, double eps, double weight_decay,
