@@ -229,18 +229,20 @@ LEPTON_INLINE V sigmoid(V x) {
   return y;
 }
 
-/// log(u + c) - (bias - kBias) ln 2 for a positive normal u and c far below u's precision.
+/// log(u + c) for positive finite u and c far below u's precision.
 template <class V>
-LEPTON_INLINE V log_normal(V u, V bias, V c) {
+LEPTON_INLINE V log_with_correction(V u, V c) {
+  const auto tiny = u < constant<V>(kIsFloat<V> ? 0x1p-126 : 0x1p-1022);
+  u = select(tiny, u * constant<V>(0x1p54), u);
   // u = 2^k m with sqrt(1/2) <= m < sqrt(2); biased by 2^e to keep the exponent positive.
   const BitsOf<V> root_half = bits(constant<V>(0.70710678118654752));
-  const BitsOf<V> one = bits(constant<V>(1));
-  const BitsOf<V> shifted = bits(u) - root_half + one;
+  const BitsOf<V> bias = bits(constant<V>(1));
+  const BitsOf<V> shifted = bits(u) - root_half + bias;
   const BitsOf<V> mantissa = shifted & integer<V>((uint64_t{1} << kMantissa<V>)-1);
   const V m = from_bits<V>(mantissa + root_half);
   const V k_biased =
       from_bits<V>((shifted >> kMantissa<V>)+bits(integer_shift<V>())) - integer_shift<V>();
-  const V k = k_biased - bias;
+  const V k = k_biased - select(tiny, constant<V>(kBias<V> + 54), constant<V>(kBias<V>));
 
   const V f = m - constant<V>(1), half_square = constant<V>(0.5) * f * f;
   const V s = f / (constant<V>(2) + f), z = s * s;
@@ -255,14 +257,6 @@ LEPTON_INLINE V log_normal(V u, V bias, V c) {
   const V high = constant<V>(kIsFloat<V> ? 0x1.62e3p-1 : 0x1.62e42feep-1);  // k * high is exact
   const V low = constant<V>(kIsFloat<V> ? 0x1.2fefa2p-17 : 0x1.a39ef35793c76p-33);
   return s * (half_square + z * p) + (k * low + c) - half_square + f + k * high;
-}
-
-/// log(u + c) for positive finite u and c far below u's precision.
-template <class V>
-LEPTON_INLINE V log_with_correction(V u, V c) {
-  const auto tiny = u < constant<V>(kIsFloat<V> ? 0x1p-126 : 0x1p-1022);
-  return log_normal(select(tiny, u * constant<V>(0x1p54), u),
-                    select(tiny, constant<V>(kBias<V> + 54), constant<V>(kBias<V>)), c);
 }
 
 /// Natural logarithm; 1 ulp.

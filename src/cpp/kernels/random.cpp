@@ -155,11 +155,10 @@ void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
           turns[i] = unit<T>(words, kHalf + i);
         }
         // Two loops: many of the long chains of a logarithm are then under way at once.
-        for (int i = 0; i < kHalf; i += kLanes<T>)
-          store<T>(
-              square_root(constant<Vec<T>>(-2) *
-                          log_normal(load(radius + i), constant<Vec<T>>(kBias<Vec<T>>), Vec<T>{})),
-              radius + i);
+        for (int i = 0; i < kHalf; i += kLanes<T>) {
+          const Vec<T> logarithm = log_with_correction(load(radius + i), Vec<T>{});
+          store<T>(square_root(constant<Vec<T>>(-2) * logarithm), radius + i);
+        }
         for (int i = 0; i < kHalf; i += kLanes<T>) {
           Vec<T> sine, cosine;
           sincos_turns(load(turns + i), sine, cosine);
