@@ -123,6 +123,29 @@ inline void check_threads(const Function& f, const Inputs& inputs) {
   });
 }
 
+/// The first or the second half of x along its first axis.
+inline Tensor half(const Tensor& x, int64_t which) {
+  Shape shape = x.shape();
+  shape[0] /= 2;
+  return x.view(shape, x.strides(), x.offset() + which * shape[0] * x.strides()[0]);
+}
+
+/// Of a function that treats each sample alone: result and gradient have the bits of the two
+/// halves'. For results so large that they are stored in another way.
+inline void check_halves(const std::function<Tensor(const Tensor&)>& f, const Tensor& x) {
+  const Function of_first = [&](const Inputs& in) { return f(in[0]); };
+  on_every_isa([&] {
+    std::mt19937 generator(9);
+    const Tensor dy = empty_like(f(x));
+    copy_into(dy, random_tensor(generator, dy.shape(), dy.dtype()));
+    const Inputs whole = run_with_gradients(of_first, {x}, dy);
+    for (const int64_t which : {0, 1}) {
+      const Inputs part = run_with_gradients(of_first, {half(x, which)}, half(dy, which));
+      for (size_t i = 0; i < 2; ++i) CHECK(same_bits(half(whole[i], which), part[i]));
+    }
+  });
+}
+
 /// Every element of y equals `expected`, but for `epsilons` units of y's precision times its
 /// magnitude (or 1, where that is larger).
 inline void check_close(const Tensor& y, const std::vector<double>& expected, double epsilons) {

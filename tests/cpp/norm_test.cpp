@@ -332,6 +332,19 @@ TEST_CASE("normalisation has the same bits for any number of threads") {
   }
 }
 
+TEST_CASE("normalisation of more than 16 MB has the bits of its halves") {
+  std::mt19937 generator(15);
+  const Tensor x = random_tensor(generator, {70, 64, 31, 32}, DType::kFloat32);
+  const Tensor v = random_tensor(generator, {64}, DType::kFloat32), w = ones({32}, DType::kFloat32),
+               var = ones({64}, DType::kFloat32);
+  for (const Tensor& input : {x, with_axis_innermost(x, 1)}) {
+    check_halves([&](const Tensor& in) { return batch_norm(in, v, var, v, v); }, input);
+    check_halves([&](const Tensor& in) { return batch_norm_relu(in, v, var, v, v); }, input);
+    check_halves([&](const Tensor& in) { return group_norm(in, 8, v, v); }, input);
+  }
+  check_halves([&](const Tensor& in) { return layer_norm(in, {32}, w, w); }, x);
+}
+
 TEST_CASE("normalisation of empty batches and of what does not fit") {
   const Tensor none = empty({0, 3, 4, 4}, DType::kFloat32), v = ones({3}, DType::kFloat32);
   CHECK(batch_norm(none, v, v).shape() == none.shape());
