@@ -1,4 +1,4 @@
-"""Arrays larger than what one task or one cache holds: cut, written past the cache, searched."""
+"""Arrays larger than what one task or one cache holds: cut, added up, searched."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -11,12 +11,12 @@ import pytest
 import lepton
 
 Array = np.ndarray[Any, Any]
-# Of float32, more than 32 MB: the result is written past the cache. No multiple of any vector.
+# Of float32, more than 32 MB. No multiple of any vector.
 HUGE = (3, 2_900_001)
 
 
 @pytest.mark.parametrize("layout", ["rows", "offset", "transposed"])
-def test_results_written_past_the_cache(layout: str) -> None:
+def test_results_larger_than_a_cache(layout: str) -> None:
     x = np.random.default_rng(0).standard_normal(HUGE, dtype=np.float32)
     scale = np.float32([[2], [3], [0.5]])
     if layout == "offset":

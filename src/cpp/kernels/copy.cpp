@@ -3,7 +3,6 @@
 #include "kernels/copy_table.h"
 #include "kernels/dtypes.h"
 #include "kernels/math.h"
-#include "kernels/past_cache.h"
 
 namespace lepton::LEPTON_ISA {
 
@@ -101,19 +100,6 @@ void scatter_add_rows(int64_t n, int64_t cols, void* dst, int64_t dst_row_stride
   }
 }
 
-void past_cache(int64_t bytes, const void* src, void* dst) {
-  const auto whole = static_cast<int64_t>(kVectorBytes);
-  const auto* from = static_cast<const unsigned char*>(src);
-  auto* to = static_cast<unsigned char*>(dst);
-  int64_t i = 0;
-  if (reinterpret_cast<uintptr_t>(dst) % kVectorBytes == 0)
-    for (; i + whole <= bytes; i += whole)
-      store_past_cache(load(reinterpret_cast<const float*>(from + i)),
-                       reinterpret_cast<float*>(to + i));
-  finish_past_cache();
-  memcpy(to + i, from + i, static_cast<size_t>(bytes - i));
-}
-
 #define LEPTON_CASTS(From)                                        \
   {cast<From, bool>,    cast<From, uint8_t>, cast<From, int32_t>, \
    cast<From, int64_t>, cast<From, float>,   cast<From, double>}
@@ -126,7 +112,6 @@ const CopyTable copy_table = {
     {transpose<uint8_t>, transpose<uint32_t>, transpose<uint64_t>},
     take_rows,
     {scatter_add_rows<float>, scatter_add_rows<double>},
-    past_cache,
 };
 
 }  // namespace lepton::LEPTON_ISA

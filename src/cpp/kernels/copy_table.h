@@ -25,8 +25,6 @@ struct CopyTable {
   void (*take_rows)(int64_t n_rows, int64_t row_bytes, const void* src, const int64_t* indices,
                     void* dst);
   ScatterAddKernel scatter_add_rows[2];  // float32, float64
-  /// memcpy past the cache, for parts of large results.
-  void (*past_cache)(int64_t bytes, const void* src, void* dst);
 };
 
 }  // namespace lepton

@@ -16,9 +16,6 @@ namespace {
 constexpr int kMaxArrays = 4;     // dy, x1, x2, y
 constexpr int64_t kBlock = 1024;  // elements gathered at a time when memory is strided or converted
 constexpr int64_t kGrain = 1 << 14;  // elements a thread takes at a time
-// Results of more bytes than caches hold are written past them: memory is then moved twice for each
-// element of a unary op and not three times, as a line need not be read before it is written.
-constexpr int64_t kPastCache = 32 << 20;
 
 using Kernel = ElementwiseKernel;
 
@@ -45,19 +42,15 @@ class BlockRunner {
 
   void run(const StridedLoop& loop) const {
     loop.parallel_run(kGrain, [&](const StridedLoop::Offsets& at, int64_t n) {
-      alignas(64) std::byte buffers[kMaxArrays + 1][kBlock * sizeof(double)];
-      const int64_t size = output_.item_size();
-      const bool past_cache = output_.numel() * size > kPastCache;
-      const int64_t block = whole_runs(loop) && !past_cache ? n : kBlock;
+      alignas(64) std::byte buffers[kMaxArrays][kBlock * sizeof(double)];
+      const int64_t block = whole_runs(loop) ? n : kBlock;
       for (int64_t i = 0; i < n; i += block) {
         const int64_t m = std::min(block, n - i);
         const void* pointers[kMaxArrays];
         for (size_t k = 0; k < inputs_.size(); ++k)
           pointers[k] = gather(k, at[k + 1] + i * loop.inner_stride(k + 1),
                                loop.inner_stride(k + 1), m, buffers[k]);
-        std::byte* const output = output_.bytes() + (at[0] + i) * size;
-        kernel_(m, pointers, past_cache ? buffers[kMaxArrays] : output, parameters_);
-        if (past_cache) kernels().copy->past_cache(m * size, buffers[kMaxArrays], output);
+        kernel_(m, pointers, output_.bytes() + (at[0] + i) * output_.item_size(), parameters_);
       }
     });
   }
