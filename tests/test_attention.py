@@ -81,6 +81,14 @@ def test_queries_that_see_no_key_give_zeros_and_zero_gradients() -> None:
     assert all(np.isfinite(x.grad.numpy()).all() for x in (q, k, v))
 
 
+def test_without_keys_results_are_zeros_whatever_memory_held() -> None:
+    nan = lepton.full((8, 8), np.nan)
+    functional.scaled_dot_product_attention(nan, nan, nan)
+    none = lepton.zeros((0, 8))
+    y = functional.scaled_dot_product_attention(lepton.ones((8, 8)), none, none)
+    np.testing.assert_array_equal(y.numpy(), np.zeros((8, 8)))
+
+
 def test_nan_reaches_the_queries_that_see_it() -> None:
     q, k, v = (draw(5, 4, seed=seed) for seed in range(3))
     k[3, 1] = np.nan

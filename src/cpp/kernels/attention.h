@@ -56,16 +56,17 @@ void scale_rows(const T* factors, int64_t rows, int64_t width, T* x) {
       store<T>(load<T>(x + i * width + e) * splat<T>(factors[i]), x + i * width + e);
 }
 
-/// Divides by the sums; a query that sees no key has result 0.
+/// Divides by the sums. A query that sees no key has result 0, whatever its total holds.
 template <class T>
 void finish_rows(const Running<T>& run, int64_t rows, int64_t width, const T* total,
                  AttentionRows<T> y, int64_t columns, T* log_sum_exp) {
   for (int64_t i = 0; i < rows; ++i) {
     const bool nothing = run.sum[i] == 0;
-    const Vec<T> factor = splat<T>(nothing ? T(0) : T(1) / run.sum[i]);
+    const Vec<T> factor = splat<T>(T(1) / run.sum[i]);
     for_each_vector<T>(
         columns, [&](int64_t e, int64_t lanes) __attribute__((always_inline)) {
-          store<T>(load<T>(total + i * width + e) * factor, y.data + i * y.row + e, lanes);
+          const Vec<T> result = load<T>(total + i * width + e) * factor;
+          store<T>(nothing ? Vec<T>{} : result, y.data + i * y.row + e, lanes);
         });
     log_sum_exp[i] = nothing ? static_cast<T>(__builtin_inf()) : run.max[i] + log(run.sum[i]);
   }
