@@ -91,15 +91,17 @@ _best: dict[tuple[str, int], Callable[[list[np.ndarray]], object]] = {}
 
 def bandwidth(kind: str, threads: int, megabytes: float = MEGABYTES) -> float:
     """Bytes per second that all threads together move, by the method that was best at first."""
+    passes = max(1, 6 // ARRAYS[kind])
+
+    def rate(call: Callable[..., object]) -> float:
+        return max(_rate(call, threads, megabytes, passes) for _ in range(3))
+
     if (kind, threads) not in _best:
-        _best[kind, threads] = max(
-            methods(kind), key=lambda call: max(_rate(call, threads, megabytes) for _ in range(3))
-        )
-    rates = [_rate(_best[kind, threads], threads, megabytes) for _ in range(2)]
-    return max(rates) * ARRAYS[kind]
+        _best[kind, threads] = max(methods(kind), key=rate)
+    return rate(_best[kind, threads]) * ARRAYS[kind]
 
 
-def _rate(call: Callable[..., object], threads: int, megabytes: float, passes: int = 2) -> float:
+def _rate(call: Callable[..., object], threads: int, megabytes: float, passes: int) -> float:
     whole = arrays(megabytes)
     step = whole[0].size // threads // 128 * 128
     parts = [[a[i * step : (i + 1) * step] for a in whole] for i in range(threads)]

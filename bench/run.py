@@ -1,4 +1,4 @@
-"""The bench's command: which cases, on which sides and threads, and what is written."""
+"""Measure Lepton beside its peers: everything, or the questions that are named."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -26,7 +26,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", help="default: 1 and 2")
     every = [side for side in sides.FAMILIES if side != "lepton"]
     parser.add_argument(
-        "--sides", nargs="+", choices=every, default=every, help="peers (default: all)"
+        "--sides", nargs="+", choices=every, default=every, metavar="SIDE", help=", ".join(every)
     )
     parser.add_argument(
         "--isa", nargs="*", help="Lepton with these, too (default: avx2 where the best is better)"
