@@ -191,12 +191,16 @@ def summary(document: dict[str, Any]) -> str:
             )
             for peer in peers
         ]
+        if not rows:
+            continue
         judged = [(r, v) for r in rows if (v := verdicts(r))]
         short = [r["case"] for r, v in judged if not all(v.values())]
         text = "; ".join(short[:3]) + (f"; {len(short) - 3} more" if len(short) > 3 else "")
         count = f"{len(judged) - len(short)} of {len(judged)}" if judged else ""
         body.append([cases.module(question).TITLE, *means, count, text])
-    return grid(["question", *PEERS.values(), "at target", "short of it"], body)
+    words = "Geometric means of the ratios, and the rows that reach their targets:\n\n"
+    head = ["question", *PEERS.values(), "at target", "short of it"]
+    return words + grid(head, body) if body else ""
 
 
 def tops(document: dict[str, Any]) -> str:
@@ -247,7 +251,6 @@ def markdown(document: dict[str, Any]) -> str:
         f"{document['cpu']}, {document['cores']} cores. {document['date']}. {document['system']}.\n"
         f"{versions}. The run took {document['seconds'] / 60:.0f} minutes.",
         READING.rstrip(),
-        "Geometric means of the ratios, and the rows that reach their targets:",
         summary(document),
         tops(document),
     ]
