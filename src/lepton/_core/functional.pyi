@@ -9,14 +9,11 @@ from lepton._core import Tensor
 # fmt: off
 __all__ = [
     "elu", "leaky_relu", "logsigmoid", "relu", "sigmoid", "silu", "softplus", "linear", "conv2d",
-    "conv_transpose2d", "gelu", "softmax", "log_softmax", "batch_norm", "layer_norm", "max_pool2d",
-    "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout", "embedding", "lstm",
-    "gru", "rnn", "scaled_dot_product_attention", "packed_attention", "cross_entropy", "nll_loss",
+    "conv_transpose2d", "gelu", "softmax", "log_softmax", "batch_norm", "batch_norm_relu",
+    "group_norm", "layer_norm", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d",
+    "adaptive_max_pool2d", "dropout", "embedding", "lstm", "gru", "rnn",
+    "scaled_dot_product_attention", "packed_attention", "cross_entropy", "nll_loss",
     "binary_cross_entropy_with_logits", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
-    "gelu", "softmax", "log_softmax", "batch_norm", "batch_norm_relu", "group_norm", "layer_norm",
-    "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "dropout",
-    "embedding", "cross_entropy", "nll_loss", "binary_cross_entropy_with_logits", "mse_loss",
-    "l1_loss", "huber_loss", "smooth_l1_loss",
 ]
 # fmt: on
 
