@@ -35,16 +35,13 @@ struct Recurrence {
   int64_t before(int64_t t) const { return (t + reverse) * batch * units; }
   int64_t after(int64_t t) const { return (t + !reverse) * batch * units; }
 
-  /// Steps that share one large product: their gates, 4 MB, are still in the last-level cache when
-  /// they are used again.
+  /// Steps between two large products: their gates, 4 MB, stay in the last-level cache from one to
+  /// the other.
   int64_t chunk() const {
     const int64_t step = std::max<int64_t>(1, batch * columns());
     return std::clamp<int64_t>((int64_t{1} << 20) / step, 1, std::max<int64_t>(steps, 1));
   }
-  /// Whether the batch is too small to share among threads, and to pack weight_hh for: then all
-  /// rows take a step together, and the threads share the weight.
-  bool has_few_rows() const { return batch <= 6; }
-  /// Rows of the batch that one thread takes through the steps: few enough that their
+  /// Rows of the batch that one thread takes through the steps of a chunk: few enough that their
   /// gates stay in its cache, enough to use each weight often. No element of a state depends on how
   /// the rows are cut, so the threads may say it.
   int64_t rows_per_task() const {

@@ -37,7 +37,7 @@ class Backward {
   }
 
   void run() {
-    const int64_t batch = layer_.batch;
+    const int64_t batch = layer_.batch, features = layer_.features;
     for (int64_t q = chunks(); q-- > 0;) {
       const int64_t begin = q * chunk_, end = std::min(begin + chunk_, layer_.steps);
       const int64_t t0 = layer_.first_time(begin, end), rows = (end - begin) * batch;
@@ -47,7 +47,11 @@ class Backward {
           step(t, first, last, dgates_.as<T>() + (t - t0) * batch * row_);
         }
       });
-      if (layer_.has_few_rows()) store_input(t0 * batch, rows, dgates_.as<T>());
+      if (of_input_)
+        of_input_->multiply({.m = rows,
+                             .a = {dgates_.as<T>(), row_, 1},
+                             .c = to_.dx.data<T>() + t0 * batch * features,
+                             .c_row = features});
       add_weights(t0, rows, q + 1 < chunks());
       add_biases(q, rows);
     }
@@ -95,18 +99,6 @@ class Backward {
                      .c = step.dh,
                      .c_row = units_,
                      .accumulate = true});
-    // More rows are taken while their gates are in the cache; few wait for those of other steps.
-    if (!layer_.has_few_rows()) store_input(t * layer_.batch + first, step.rows, step.dgates);
-  }
-
-  // dx of `count` rows of all steps' input from `row` on.
-  void store_input(int64_t row, int64_t count, const T* dgates) const {
-    const int64_t features = layer_.features;
-    if (of_input_)
-      of_input_->multiply({.m = count,
-                           .a = {dgates, row_, 1},
-                           .c = to_.dx.data<T>() + row * features,
-                           .c_row = features});
   }
 
   // dw rows from `to_row` on: the sum over rows of gates from `from` on times b.

@@ -1,4 +1,4 @@
-// A recurrent layer forward: step by step the products of input and state, the gates, the states.
+// A recurrent layer forward: one product of the inputs of many steps, then step by step the states.
 // SPDX-License-Identifier: Apache-2.0
 #include <optional>
 
@@ -8,6 +8,10 @@
 
 namespace lepton {
 namespace {
+
+// Rows of a batch that are too few to share among threads, and to pack a weight for: all rows take
+// a step together, and the threads share the weight.
+constexpr int64_t kFewRows = 6;
 
 // Rows of weight_hh: what the state is multiplied with at every step.
 template <class T>
@@ -43,7 +47,7 @@ class Forward {
         units_(layer.units),
         columns_(layer.columns()),
         of_input_(layer.features, layer.gates() * units_, transposed(weights.weight_ih)),
-        few_(layer.has_few_rows()),
+        few_(layer.batch <= kFewRows),
         of_state_(units_, layer.joint_rows(), transposed(weights.weight_hh), few_),
         bias_(static_cast<size_t>(layer.gates() * units_) * sizeof(T)),
         apart_bias_(static_cast<size_t>(units_) * sizeof(T)) {
@@ -57,51 +61,33 @@ class Forward {
 
   // Steps take their gates from `scratch` where they are not kept.
   void run(const Tensor& scratch) {
-    if (few_) return run_together(scratch);
-    // A thread takes its rows through all steps: their gates stay in its cache from the product of
-    // the input to the states, and nobody waits for anybody.
-    parallel_for(0, layer_.batch, layer_.rows_per_task(), [&](int64_t first, int64_t last) {
-      for (int64_t i = 0; i < layer_.steps; ++i) {
-        const int64_t t = layer_.time(i);
-        T* gates = this->gates(scratch, t, 0);
-        multiply_input(t * layer_.batch + first, last - first, gates + first * columns_);
-        step(t, first, last, gates);
-      }
-    });
+    const int64_t batch = layer_.batch, features = layer_.features;
+    for (int64_t begin = 0; begin < layer_.steps; begin += layer_.chunk()) {
+      const int64_t end = std::min(begin + layer_.chunk(), layer_.steps);
+      const int64_t t0 = layer_.first_time(begin, end);
+      T* gates =
+          run_.gates.defined() ? run_.gates.data<T>() + t0 * batch * columns_ : scratch.data<T>();
+      of_input_.multiply({.m = (end - begin) * batch,
+                          .a = {run_.x.data<T>() + t0 * batch * features, features, 1},
+                          .c = gates,
+                          .c_row = columns_,
+                          .bias = bias_.as<T>()});
+      const auto rows = [&](int64_t first, int64_t last) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t t = layer_.time(i);
+          step(t, first, last, gates + (t - t0) * batch * columns_);
+        }
+      };
+      if (few_)
+        rows(0, batch);
+      else
+        parallel_for(0, batch, layer_.rows_per_task(), rows);
+    }
   }
 
  private:
   static MatrixView<T> transposed(const Tensor& x) {
     return {x.data<T>(), x.strides()[1], x.strides()[0]};
-  }
-
-  // Gates of time t, the `place`-th of those that scratch has room for.
-  T* gates(const Tensor& scratch, int64_t t, int64_t place) const {
-    const int64_t size = layer_.batch * columns_;
-    return run_.gates.defined() ? run_.gates.data<T>() + t * size
-                                : scratch.data<T>() + place * size;
-  }
-
-  // Few rows: one product of the input for the rows of many steps.
-  void run_together(const Tensor& scratch) {
-    for (int64_t begin = 0; begin < layer_.steps; begin += layer_.chunk()) {
-      const int64_t end = std::min(begin + layer_.chunk(), layer_.steps);
-      const int64_t t0 = layer_.first_time(begin, end);
-      multiply_input(t0 * layer_.batch, (end - begin) * layer_.batch, gates(scratch, t0, 0));
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t t = layer_.time(i);
-        step(t, 0, layer_.batch, gates(scratch, t, t - t0));
-      }
-    }
-  }
-
-  // `count` rows of all steps' input from `row` on.
-  void multiply_input(int64_t row, int64_t count, T* gates) const {
-    of_input_.multiply({.m = count,
-                        .a = {run_.x.data<T>() + row * layer_.features, layer_.features, 1},
-                        .c = gates,
-                        .c_row = columns_,
-                        .bias = bias_.as<T>()});
   }
 
   void add_biases(const RecurrentWeights& weights) {
@@ -182,7 +168,7 @@ RecurrentRun run_forward(const Recurrence& layer, const Tensor& x, const Recurre
   if (for_backward)
     run.gates = empty({steps, batch, layer.columns()}, dtype);
   else
-    scratch = empty({layer.has_few_rows() ? layer.chunk() : 1, batch, layer.columns()}, dtype);
+    scratch = empty({layer.chunk(), batch, layer.columns()}, dtype);
   dispatch_floating("recurrence", dtype,
                     [&]<class T>() { Forward<T>(layer, weights, run).run(scratch); });
   return run;
