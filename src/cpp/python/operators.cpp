@@ -173,7 +173,7 @@ PyObject* number(PyObject* self, PyObject* (*convert)(PyObject*)) {
 }
 PyObject* to_float(PyObject* self) { return number(self, PyNumber_Float); }
 PyObject* to_int(PyObject* self) { return number(self, PyNumber_Long); }
-PyObject* to_index(PyObject* self) {
+PyObject* as_integer(PyObject* self) {
   if (!is_integral(unwrap(self).dtype()) || unwrap(self).ndim() != 0) {
     PyErr_SetString(PyExc_TypeError, "index: only integer tensors without axes can be an index");
     return nullptr;
@@ -227,7 +227,7 @@ std::vector<PyType_Slot> operator_slots() {
       slot(Py_nb_bool, truth),
       slot(Py_nb_float, to_float),
       slot(Py_nb_int, to_int),
-      slot(Py_nb_index, to_index),
+      slot(Py_nb_index, as_integer),
   };
 }
 
