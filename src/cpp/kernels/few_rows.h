@@ -1,5 +1,4 @@
-// Products of a few rows with a matrix read in place: limited by the memory that the matrix lies
-// in.
+// Products of a few rows with a matrix read in place, bound by the memory that it lies in.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "kernels/gemm_table.h"

@@ -1,5 +1,4 @@
-// Depthwise convolution and its weight gradient on the line kernels; borders are clipped, not
-// copied.
+// Depthwise convolution and its weight gradient on the line kernels.
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/conv_depthwise.h"
 
