@@ -12,9 +12,7 @@ namespace lepton {
 namespace {
 
 // Waking a sleeper takes about 50 us, so a worker looks out for the next loop that long and longer.
-// After the first microseconds it offers its core at every look: threads of other libraries and
-// processes that wait for one, as those of a NumPy product after a loop here, then get it at once.
-constexpr std::chrono::microseconds kSpin{200}, kSpinAlone{10};
+constexpr std::chrono::microseconds kSpin{200};
 constexpr int kPausesPerLook = 32, kPausesBeforeYield = 2000;
 
 void pause() {
@@ -94,10 +92,8 @@ void Pool::work(uint32_t generation) {
 void Pool::worker_loop(uint32_t team) {
   for (uint32_t seen = 0; team_.load() == team;) {
     uint32_t generation = generation_.load(std::memory_order_acquire);
-    const auto start = std::chrono::steady_clock::now();
-    for (auto now = start; generation == seen && now - start < kSpin;
-         now = std::chrono::steady_clock::now()) {
-      if (now - start >= kSpinAlone) sched_yield();
+    const auto deadline = std::chrono::steady_clock::now() + kSpin;
+    while (generation == seen && std::chrono::steady_clock::now() < deadline) {
       for (int i = 0; i < kPausesPerLook; ++i) pause();
       generation = generation_.load(std::memory_order_acquire);
     }
