@@ -39,7 +39,7 @@ TEST_CASE("sgd_step agrees with plain loops") {
         for (const Tensor& x : params) p.push_back(values(x)), b.push_back(values(zeros_like(x)));
         for (int step = 0; step < 3; ++step) {
           const std::vector<Tensor> grads = random_list(generator, dtype);
-          sgd_step(params, grads, buffers, 0.1, 0.9, 0.2, 0.01, nesterov);
+          sgd_step(params, {grads.begin(), grads.end()}, buffers, 0.1, 0.9, 0.2, 0.01, nesterov);
           for (size_t k = 0; k < p.size(); ++k)
             for (size_t i = 0; i < p[k].size(); ++i) {
               const double g = values(grads[k])[i] + 0.01 * p[k][i];
@@ -110,10 +110,13 @@ TEST_CASE("clip_grad_norm scales to the limit and not below it") {
       for (double x : values(g)) total += x * x;
     const double norm = std::sqrt(total);
     const std::vector<Tensor> kept = clones(grads), clipped = clones(grads);
-    CHECK(clip_grad_norm(kept, INFINITY) == doctest::Approx(norm).epsilon(1e-12));
+    CHECK(clip_grad_norm({kept.begin(), kept.end()}, INFINITY) ==
+          doctest::Approx(norm).epsilon(1e-12));
     CHECK(same_bits(kept[4], grads[4]));
-    CHECK(clip_grad_norm(clipped, 2, 0) == doctest::Approx(norm).epsilon(1e-12));
-    CHECK(clip_grad_norm(clipped, INFINITY) == doctest::Approx(2).epsilon(1e-12));
+    CHECK(clip_grad_norm({clipped.begin(), clipped.end()}, 2, 0) ==
+          doctest::Approx(norm).epsilon(1e-12));
+    CHECK(clip_grad_norm({clipped.begin(), clipped.end()}, INFINITY) ==
+          doctest::Approx(2).epsilon(1e-12));
   });
 }
 
@@ -125,7 +128,8 @@ TEST_CASE("steps and norms have the same bits for any number of threads") {
       set_num_threads(run == 0 ? 1 : 4);
       std::mt19937 generator(5);
       const std::vector<Tensor> params = random_list(generator, DType::kFloat32);
-      const std::vector<Tensor> grads = random_list(generator, DType::kFloat32);
+      const std::vector<Tensor> tensors = random_list(generator, DType::kFloat32);
+      const std::vector<Gradient> grads(tensors.begin(), tensors.end());
       norms[run] = clip_grad_norm(grads, 1);
       adam_step(params, grads, zeros_of(params), zeros_of(params), 1, 0.1, 0.9, 0.99, 1e-8, 0,
                 false);

@@ -24,6 +24,9 @@ struct SparseRows : RefCounted {
 
 /// The gradient of a parameter: a tensor, or the rows of it that are not zero.
 struct Gradient {
+  Gradient() = default;
+  Gradient(Tensor dense) : dense(std::move(dense)) {}
+  Gradient(Ref<SparseRows> rows) : rows(std::move(rows)) {}
   Tensor dense;
   Ref<SparseRows> rows;
 

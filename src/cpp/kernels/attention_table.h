@@ -43,7 +43,7 @@ constexpr int64_t kAttentionBlock = 64;
 
 /// Numbers of the random state that a head with dropout uses: weight (i, j) takes number
 /// j * attention_pitch(queries) + i.
-constexpr int64_t attention_pitch(int64_t queries) {
+static constexpr int64_t attention_pitch(int64_t queries) {
   return (queries + kAttentionBlock - 1) / kAttentionBlock * kAttentionBlock;
 }
 

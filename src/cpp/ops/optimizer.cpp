@@ -233,7 +233,7 @@ double clip_grad_norm(const std::vector<Gradient>& grads, double max_norm, doubl
   for (const Gradient& g : grads) {
     if (g.rows) check_rows(op, *g.rows);
     stored.push_back(g.stored());
-    all.push_back({g.stored(), {}});
+    all.push_back(g.stored());
   }
   check_floating(op, "grads", stored);
   const GradMode off(false);

@@ -193,9 +193,9 @@ std::vector<Gradient> Argument<std::vector<Gradient>>::from(const char* op, cons
   std::vector<Gradient> result;
   for (const py::handle item : py::reinterpret_borrow<py::object>(object)) {
     if (py::isinstance<SparseRows>(item))
-      result.push_back({{}, item.cast<Ref<SparseRows>>()});
+      result.push_back(item.cast<Ref<SparseRows>>());
     else
-      result.push_back({Argument<Tensor>::from(op, parameter, item.ptr()), {}});
+      result.push_back(Argument<Tensor>::from(op, parameter, item.ptr()));
   }
   return result;
 }

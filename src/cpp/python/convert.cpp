@@ -148,6 +148,9 @@ Tensor to_tensor(const char* op, PyObject* object, std::optional<DType> dtype,
   check<TypeError>(array.dtype().kind() != 'f' || array.size() == 0 || is_floating(type) ||
                        type == DType::kBool || !fresh,
                    op, ": floats do not fit into ", type);
+  // NumPy would warn of the numbers that become infinite.
+  if (match_dtype(array.dtype()) == DType::kFloat64 && type == DType::kFloat32 && shareable(array))
+    return cast(from_array(op, array), type);
   if (!same) array = array.attr("astype")(py::reinterpret_borrow<py::object>(dtype_object(type)));
   const Tensor shared = from_array(op, array);
   return same && !fresh && copy == true ? clone(shared) : shared;

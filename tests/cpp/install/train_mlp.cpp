@@ -29,7 +29,7 @@ int main() {
     const Tensor error = cross_entropy(linear(hidden, params[2], params[3]), target);
     backward(error);
     loss = error.item<double>();
-    std::vector<Tensor> grads;
+    std::vector<Gradient> grads;
     for (const Tensor& p : params) grads.push_back(*p.impl()->grad);
     const GradMode off(false);
     sgd_step(params, grads, {}, 0.5, 0, 0, 0, false);
