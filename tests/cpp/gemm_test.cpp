@@ -141,7 +141,7 @@ void run_packed_products(std::mt19937& generator, int count) {
       for (int64_t r = begin; r < end; ++r) {
         PackedCall<T> row = packed;
         row.m = 1;
-        row.a.data += r / 2 * call.a.row;
+        if (k > 0) row.a.data += r / 2 * call.a.row;  // null where there is nothing to add up
         row.c += r / 2 * call.c_row;
         row.begin = r % 2 ? cut : 0;
         row.end = r % 2 ? n : cut;
