@@ -17,5 +17,6 @@ def _same_machine() -> Iterator[None]:
     if lepton.get_num_threads() != threads:
         lepton.set_num_threads(threads)
     lepton.set_isa(isa)
+    lepton.set_conv_precision("highest")
     lepton.set_rng_state(state)
     lepton.set_grad_enabled(True)

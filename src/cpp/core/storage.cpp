@@ -144,6 +144,7 @@ Storage::Storage(void* data, size_t bytes, bool writable, std::function<void()> 
       release_(std::move(release)) {}
 
 Storage::~Storage() {
+  drop_derived();
   if (release_)
     release_();
   else

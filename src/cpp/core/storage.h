@@ -11,6 +11,8 @@
 
 namespace lepton {
 
+class DerivedBlocks;
+
 /// A block of bytes that tensors share. Counts the writes to it and who still needs its old
 /// content.
 class Storage : public RefCounted {
@@ -36,15 +38,36 @@ class Storage : public RefCounted {
   /// An op whose gradient still needs the content; null if there is none.
   const char* saver() const;
 
+  /// Registers that code which counts no versions, NumPy for one, can write the memory, and takes
+  /// that back.
+  void add_outside_writer() { outside_.fetch_add(1, std::memory_order_relaxed); }
+  void remove_outside_writer() {
+    handed_back_.fetch_add(1, std::memory_order_relaxed);
+    outside_.fetch_sub(1, std::memory_order_release);
+  }
+  /// Whether every write to the memory changes content().
+  bool written_by_ops_only() const {
+    return !release_ && outside_.load(std::memory_order_acquire) == 0;
+  }
+  /// Differs whenever the bytes may differ, as long as written_by_ops_only().
+  int64_t content() const { return version() + handed_back_.load(std::memory_order_relaxed); }
+  /// What derive() keeps for this content.
+  DerivedBlocks& derived();
+
   /// Tensors on this storage that record gradients.
   std::atomic<int32_t> tracked{0};
 
  private:
+  void drop_derived();
+
   std::byte* data_;
   size_t bytes_;
   bool writable_ = true;
   std::function<void()> release_;
   std::atomic<int64_t> version_{0};
+  std::atomic<int64_t> handed_back_{0};
+  std::atomic<int32_t> outside_{0};
+  std::atomic<DerivedBlocks*> derived_{nullptr};
   mutable std::mutex savers_mutex_;
   std::vector<const char*> savers_;
 };

@@ -84,7 +84,7 @@ void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input
       const Tensor w = contiguous(*weight);
       dx[0] = empty_channels_last(in, dy.dtype());
       dispatch_floating("conv2d", dy.dtype(), [&]<class T>() {
-        conv_backward_data<T>(shape, dy.data<T>(), conv_strides(dy), w.data<T>(), dx[0].data<T>(),
+        conv_backward_data<T>(shape, dy.data<T>(), conv_strides(dy), w, dx[0].data<T>(),
                               conv_strides(dx[0]));
       });
     }
@@ -110,8 +110,8 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Ten
                                        input.dtype());
   const Tensor w = contiguous(weight), b = bias ? contiguous(*bias) : Tensor();
   dispatch_floating("conv2d", input.dtype(), [&]<class T>() {
-    conv_forward<T>(shape, input.data<T>(), conv_strides(input), w.data<T>(),
-                    bias ? b.data<T>() : nullptr, y.data<T>(), conv_strides(y));
+    conv_forward<T>(shape, input.data<T>(), conv_strides(input), w, bias ? b.data<T>() : nullptr,
+                    y.data<T>(), conv_strides(y));
   });
   const Tensor none;
   Recorder tape("conv2d", {&input, &weight, bias ? &*bias : &none});

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <optional>
 
+#include "core/derived.h"
 #include "core/parallel.h"
-#include "core/storage.h"
 #include "ops/conv_winograd.h"
 #include "ops/kernel_part.h"
 
@@ -104,15 +104,30 @@ class Direct {
     const int64_t columns = kernel_.columns;
     const int64_t panels = p_.groups * panels_;
     panel_size_ = columns * steps_;
-    weight_.emplace(panels * panel_size_ * sizeof(T));
-    if (p_.bias) bias_.emplace(panels * columns * sizeof(T));
+    packed_ = derive(
+        *p_.weight_tensor, packing(columns), panels * panel_size_ * sizeof(T),
+        [&](std::byte* block) { pack_weights(panels, columns, reinterpret_cast<T*>(block)); });
+    weight_ = reinterpret_cast<const T*>(packed_->data());
+    if (!p_.bias) return;
+    bias_.emplace(panels * columns * sizeof(T));
+    for (int64_t i = 0; i < panels; ++i) pack_bias(i, columns);
+  }
+
+  // Everything the packed weights depend on beside the weights is in the list of numbers.
+  Derivation packing(int64_t columns) const {
+    Derivation how = {"direct", {columns, p_.in_channels, p_.weight_in, p_.weight_out, p_.groups}};
+    for (const auto* taps : {&p_.taps_h, &p_.taps_w})
+      for (const ConvTap& tap : *taps) how.details.push_back(tap.weight);
+    how.details.push_back(static_cast<int64_t>(p_.taps_h.size()));
+    return how;
+  }
+
+  void pack_weights(int64_t panels, int64_t columns, T* packed) const {
     parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t group = i / panels_, j = i % panels_ * columns;
         pack_panel(p_.weight + group * p_.weight_group + j * p_.weight_out,
-                   std::min(columns, p_.out_channels - j), columns,
-                   weight_->as<T>() + i * panel_size_);
-        if (p_.bias) pack_bias(i, columns);
+                   std::min(columns, p_.out_channels - j), columns, packed + i * panel_size_);
       }
     });
   }
@@ -213,7 +228,7 @@ class Direct {
     tile.length = segment_length_;
     tile.a_row = p_.step_w * pixel_;
     tile.a_offsets = offsets_.data() + first * line_segments_;
-    tile.b = weight_->as<T>() + panel * panel_size_ + first * line_segments_ * segment_length_ * nr;
+    tile.b = weight_ + panel * panel_size_ + first * line_segments_ * segment_length_ * nr;
     tile.b_row = nr;
     tile.bias = bias_ ? bias_->as<T>() + panel * nr : nullptr;
     alignas(64) T ragged[kMaxTileElements];
@@ -244,7 +259,9 @@ class Direct {
   int64_t line_segments_, segment_length_;
   std::vector<int64_t> offsets_;
   int64_t panel_size_;
-  std::optional<Scratch> weight_, bias_;
+  Ref<Storage> packed_;
+  const T* weight_;
+  std::optional<Scratch> bias_;
 };
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/tensor.h"
+
 namespace lepton {
 
 /// Distances, in elements, between neighbours of an image batch or of weights, axis by axis.
@@ -28,6 +30,7 @@ struct ConvPass {
   const T* x;
   ConvStrides x_strides;
   const T* weight;
+  const Tensor* weight_tensor;  // whose content that is: what is derived from it may be kept
   int64_t weight_group, weight_in, weight_out, weight_h, weight_w;  // strides
   int64_t weight_plane;  // taps of the whole kernel, which lie together
   const T* bias;         // null for none

@@ -44,20 +44,20 @@ ConvPass<T> forward_pass(const ConvShape& s, const T* x, const ConvStrides& x_st
 }
 
 template <class T>
-void conv_forward(const ConvShape& s, const T* x, const ConvStrides& x_strides, const T* weight,
-                  const T* bias, T* y, const ConvStrides& y_strides) {
+void conv_forward(const ConvShape& s, const T* x, const ConvStrides& x_strides,
+                  const Tensor& weight, const T* bias, T* y, const ConvStrides& y_strides) {
   if (is_matrix_product(s) && is_dense(s, x_strides, s.in_channels) &&
       is_dense(s, y_strides, s.out_channels))
     return gemm_blocked<T>({s.images * s.in_h * s.in_w,
                             s.out_channels,
                             s.in_channels,
                             {x, x_strides.pixel, 1},
-                            {weight, 1, s.in_channels},
+                            {weight.data<T>(), 1, s.in_channels},
                             y,
                             y_strides.pixel,
                             bias});
   ConvPass<T> pass = forward_pass(s, x, x_strides);
-  pass.weight = weight;
+  pass.weight = weight.data<T>(), pass.weight_tensor = &weight;
   pass.bias = bias;
   pass.y = y, pass.y_strides = y_strides;
   if (is_depthwise(pass))
@@ -82,14 +82,14 @@ std::vector<ConvTap> phase_taps(int64_t phase, int64_t kernel, int64_t stride, i
 
 template <class T>
 void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_strides,
-                        const T* weight, T* dx, const ConvStrides& dx_strides, const T* bias) {
+                        const Tensor& weight, T* dx, const ConvStrides& dx_strides, const T* bias) {
   if (is_matrix_product(s) && is_dense(s, dy_strides, s.out_channels) &&
       is_dense(s, dx_strides, s.in_channels))
     return gemm_blocked<T>({s.images * s.in_h * s.in_w,
                             s.in_channels,
                             s.out_channels,
                             {dy, dy_strides.pixel, 1},
-                            {weight, s.in_channels, 1},
+                            {weight.data<T>(), s.in_channels, 1},
                             dx,
                             dx_strides.pixel,
                             bias});
@@ -108,7 +108,7 @@ void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_s
       pass.taps_w = phase_taps(pw, s.kernel_w, s.stride_w, s.dilation_w, s.pad_left);
       if (pass.taps_h.empty() || pass.taps_w.empty()) pass.taps_h.clear(), pass.taps_w.clear();
       pass.x = dy, pass.x_strides = dy_strides;
-      pass.weight = weight;
+      pass.weight = weight.data<T>(), pass.weight_tensor = &weight;
       pass.weight_plane = s.kernel_h * s.kernel_w;
       pass.weight_out = pass.weight_plane;
       pass.weight_in = s.in_channels * pass.weight_plane;
@@ -124,12 +124,12 @@ void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_s
   for (const ConvPass<T>& pass : passes) pass.run();
 }
 
-#define LEPTON_INSTANTIATE(T)                                                                    \
-  template ConvPass<T> forward_pass(const ConvShape&, const T*, const ConvStrides&);             \
-  template void conv_forward(const ConvShape&, const T*, const ConvStrides&, const T*, const T*, \
-                             T*, const ConvStrides&);                                            \
-  template void conv_backward_data(const ConvShape&, const T*, const ConvStrides&, const T*, T*, \
-                                   const ConvStrides&, const T*);
+#define LEPTON_INSTANTIATE(T)                                                                     \
+  template ConvPass<T> forward_pass(const ConvShape&, const T*, const ConvStrides&);              \
+  template void conv_forward(const ConvShape&, const T*, const ConvStrides&, const Tensor&,       \
+                             const T*, T*, const ConvStrides&);                                   \
+  template void conv_backward_data(const ConvShape&, const T*, const ConvStrides&, const Tensor&, \
+                                   T*, const ConvStrides&, const T*);
 LEPTON_INSTANTIATE(float)
 LEPTON_INSTANTIATE(double)
 #undef LEPTON_INSTANTIATE

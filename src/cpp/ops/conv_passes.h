@@ -22,13 +22,13 @@ ConvPass<T> forward_pass(const ConvShape& shape, const T* x, const ConvStrides& 
 
 /// y = conv(x, weight) + bias; y's channels are neighbours, weight is contiguous [out, in, h, w].
 template <class T>
-void conv_forward(const ConvShape& shape, const T* x, const ConvStrides& x_strides, const T* weight,
-                  const T* bias, T* y, const ConvStrides& y_strides);
+void conv_forward(const ConvShape& shape, const T* x, const ConvStrides& x_strides,
+                  const Tensor& weight, const T* bias, T* y, const ConvStrides& y_strides);
 
 /// dx from dy, plus the bias of a transposed convolution; dx's channels are neighbours.
 template <class T>
 void conv_backward_data(const ConvShape& shape, const T* dy, const ConvStrides& dy_strides,
-                        const T* weight, T* dx, const ConvStrides& dx_strides,
+                        const Tensor& weight, T* dx, const ConvStrides& dx_strides,
                         const T* bias = nullptr);
 
 /// dw, contiguous [out, in, h, w], from x and dy, whose channels are neighbours; and where db is

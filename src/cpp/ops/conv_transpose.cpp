@@ -73,8 +73,8 @@ void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input
       const Tensor w = contiguous(*weight);
       dx[0] = empty_channels_last(in, dy.dtype());
       dispatch_floating(kOp, dy.dtype(), [&]<class T>() {
-        conv_forward<T>(shape, dy.data<T>(), conv_strides(dy), w.data<T>(), nullptr,
-                        dx[0].data<T>(), conv_strides(dx[0]));
+        conv_forward<T>(shape, dy.data<T>(), conv_strides(dy), w, nullptr, dx[0].data<T>(),
+                        conv_strides(dx[0]));
       });
     }
     if (dx.needs(1)) dx[1] = conv_weight_gradients(kOp, shape, dy, *input, of, false).weight;
@@ -98,7 +98,7 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight,
       {shape.images, shape.groups * shape.in_channels, shape.in_h, shape.in_w}, input.dtype());
   const Tensor w = contiguous(weight), b = bias ? contiguous(*bias) : Tensor();
   dispatch_floating(kOp, input.dtype(), [&]<class T>() {
-    conv_backward_data<T>(shape, input.data<T>(), conv_strides(input), w.data<T>(), y.data<T>(),
+    conv_backward_data<T>(shape, input.data<T>(), conv_strides(input), w, y.data<T>(),
                           conv_strides(y), bias ? b.data<T>() : nullptr);
   });
   const Tensor none;

@@ -3,10 +3,10 @@
 #include "ops/conv_winograd.h"
 
 #include <algorithm>
-#include <optional>
+#include <atomic>
 
+#include "core/derived.h"
 #include "core/parallel.h"
-#include "core/storage.h"
 #include "ops/kernel_part.h"
 
 namespace lepton {
@@ -27,14 +27,31 @@ constexpr int64_t kSkew = 16;
 // Less work than this is not worth waking another thread.
 constexpr double kParallelFlops = 1e6;
 
+std::atomic<ConvPrecision> precision{ConvPrecision::kHighest};
+
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Products per channel of the transforms of a pass, by tiles of that many outputs.
+template <class T>
+int64_t products(const ConvPass<T>& pass, int64_t outputs) {
+  const int64_t values = (outputs + 2) * (outputs + 2);
+  return values * pass.images * ceil_div(pass.out_h, outputs) * ceil_div(pass.out_w, outputs);
+}
+
+template <class T>
+const WinogradKernel<T>& choose_transform(const ConvPass<T>& pass) {
+  const auto& part = part_of<T>(kernels().winograd);
+  const bool large = precision == ConvPrecision::kHigh &&
+                     products(pass, part.large.outputs) < products(pass, part.small.outputs);
+  return large ? part.large : part.small;
+}
 
 template <class T>
 class Winograd {
  public:
   explicit Winograd(const ConvPass<T>& pass)
       : p_(pass),
-        transform_(part_of<T>(kernels().winograd).small),
+        transform_(choose_transform(pass)),
         kernel_(gemm_part<T>().tall),
         size_(transform_.outputs + 2),
         values_(size_ * size_),
@@ -46,8 +63,8 @@ class Winograd {
         parallel_(2.0 * tiles_ * values_ * pass.in_channels * pass.out_channels > kParallelFlops) {}
 
   void run() {
-    const Scratch filters(values_ * u_tap_ * sizeof(T));
-    transform_filters(filters.as<T>());
+    const Ref<Storage> filters = transformed_filters();
+    const T* u = reinterpret_cast<const T*>(filters->data());
     const int64_t wanted = parallel_ ? 4 * num_threads() : 1;
     const int64_t most = std::clamp(p_.in_channels / 4, kLeastTiles, kMostTiles);
     const int64_t tiles = std::clamp(ceil_div(tiles_, wanted), kLeastTiles, most);
@@ -59,12 +76,20 @@ class Winograd {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t block = t / parts, part = t % parts;
         run_block(tiles_ * block / blocks, tiles_ * (block + 1) / blocks, panels_ * part / parts,
-                  panels_ * (part + 1) / parts, filters.as<T>());
+                  panels_ * (part + 1) / parts, u);
       }
     });
   }
 
  private:
+  // Everything the transformed filters depend on beside the weights is in the list of numbers.
+  Ref<Storage> transformed_filters() const {
+    const Derivation how = {
+        "winograd", {transform_.outputs, p_.weight_in, p_.taps_h[0].weight, p_.taps_w[0].weight}};
+    return derive(*p_.weight_tensor, how, values_ * u_tap_ * sizeof(T),
+                  [this](std::byte* block) { transform_filters(reinterpret_cast<T*>(block)); });
+  }
+
   // The filters as [value][panel][input][column].
   void transform_filters(T* u) const {
     const int64_t blocks = ceil_div(p_.in_channels, kFilterChannels), all = panels_ * blocks;
@@ -218,6 +243,9 @@ bool three_neighbours(const std::vector<ConvTap>& taps) {
 
 }  // namespace
 
+void set_conv_precision(ConvPrecision value) { precision = value; }
+ConvPrecision conv_precision() { return precision; }
+
 template <class T>
 bool winograd_fits(const ConvPass<T>& p) {
   if (!three_neighbours(p.taps_h) || !three_neighbours(p.taps_w)) return false;
@@ -225,7 +253,7 @@ bool winograd_fits(const ConvPass<T>& p) {
   if (p.weight_plane != 9 || (p.weight_in != 9 && p.weight_out != 9)) return false;
   if (p.in_channels < kLeastChannels || p.out_channels < kLeastChannels) return false;
   const int64_t direct = 9 * p.images * p.out_h * p.out_w;
-  const int64_t saved = direct - 16 * p.images * ceil_div(p.out_h, 2) * ceil_div(p.out_w, 2);
+  const int64_t saved = direct - products(p, 2);
   return saved >= kLeastSaved && 4 * saved >= direct;
 }
 

@@ -5,6 +5,12 @@
 
 namespace lepton {
 
+/// Whether convolutions by 3 x 3 filters keep to F(2 x 2), as accurate as the sum over taps, or may
+/// take F(4 x 4), which is faster and has about three times its error.
+enum class ConvPrecision { kHighest, kHigh };
+ConvPrecision conv_precision();
+void set_conv_precision(ConvPrecision precision);
+
 /// Whether Winograd's algorithm can compute the pass and is faster than the sum over taps.
 template <class T>
 bool winograd_fits(const ConvPass<T>& pass);

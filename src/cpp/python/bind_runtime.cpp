@@ -7,6 +7,7 @@
 #include "core/random.h"
 #include "core/storage.h"
 #include "kernels/dispatch.h"
+#include "ops/conv_winograd.h"
 #include "python/bind.h"
 
 namespace lepton::python {
@@ -27,6 +28,19 @@ void bind_runtime(py::module_& m) {
         raise<ValueError>(unknown_isa("set_isa", name));
       },
       py::arg("name"), "Switches to another instruction set.");
+
+  m.def(
+      "get_conv_precision",
+      [] { return conv_precision() == ConvPrecision::kHigh ? "high" : "highest"; },
+      "How exactly convolutions compute: 'highest' or 'high'.");
+  m.def(
+      "set_conv_precision",
+      [](const std::string& precision) {
+        check<ValueError>(precision == "high" || precision == "highest",
+                          "set_conv_precision: expects 'highest' or 'high', got '", precision, "'");
+        set_conv_precision(precision == "high" ? ConvPrecision::kHigh : ConvPrecision::kHighest);
+      },
+      py::arg("precision"), "Lets convolutions trade exactness for speed, or forbids it.");
 
   m.def(
       "run_peak",

@@ -160,7 +160,12 @@ py::object to_numpy(const Tensor& x) {
   std::vector<py::ssize_t> shape(x.shape().begin(), x.shape().end()), strides;
   for (int64_t s : x.strides()) strides.push_back(s * x.item_size());
   auto* storage = new Ref<Storage>(x.impl()->storage);
-  const py::capsule owner(storage, [](void* p) { delete static_cast<Ref<Storage>*>(p); });
+  (*storage)->add_outside_writer();
+  const py::capsule owner(storage, [](void* p) {
+    auto* exported = static_cast<Ref<Storage>*>(p);
+    (*exported)->remove_outside_writer();
+    delete exported;
+  });
   py::array array(py::reinterpret_borrow<py::dtype>(dtype_object(x.dtype())), shape, strides,
                   x.bytes(), owner);
   bool broadcast = false;
