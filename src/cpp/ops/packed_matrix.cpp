@@ -24,6 +24,7 @@ PackedMatrix<T>::PackedMatrix(int64_t k, int64_t n, MatrixView<T> b)
   const int64_t panels = ceil_div(n, step), size = k * step;
   memory_.emplace(static_cast<size_t>(panels * size) * sizeof(T));
   T* memory = memory_->template as<T>();
+  if (k == 0) return;
   const int64_t grain =
       std::max(panels_together(*kernel_), kPackElements / std::max<int64_t>(1, size));
   parallel_for(0, panels, grain, [&](int64_t begin, int64_t end) {
