@@ -22,6 +22,11 @@ TARGETS = {
     "LSTM classifier": {"torch": 1.3, "torch-default": 2.2},
     "transformer encoder": {"torch": 2.2, "torch-default": 2.4},
 }
+# Twenty layers whose gradients add over all pixels of a batch.
+TOLERANCE = 20 * sum_tolerance(64 * 32 * 32)
+# Beside float64 the first gradient of the ResNet is off by 7.1e-3 of its largest value (PyTorch
+# channels-last), 4.2e-3 (PyTorch as it comes) and 2.4e-3 (Lepton): rounding turns ReLUs on or off.
+TOLERANCES = {"ResNet-18 CIFAR": 2e-2}
 
 
 def trained(network: Network, batch: int, fw: Any, compiled: bool = False) -> Callable[[], Any]:
@@ -84,6 +89,5 @@ def cases(quick: bool) -> Iterator[Case]:
             targets=TARGETS[network.name],
             # Without the gradient of the data.
             ceiling=flops(batch * (3 * network.operations - network.first)),
-            # Twenty layers whose gradients add over all pixels of a batch.
-            tolerance=20 * sum_tolerance(64 * 32 * 32),
+            tolerance=TOLERANCES.get(network.name, TOLERANCE),
         )

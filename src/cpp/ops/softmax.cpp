@@ -3,6 +3,7 @@
 #include "ops/softmax.h"
 
 #include "autograd/node.h"
+#include "core/parallel.h"
 #include "ops/kernel_part.h"
 #include "ops/layout.h"
 #include "ops/lines.h"
@@ -20,6 +21,7 @@ template <class T>
 void run_forward(const Kind& kind, const Tensor& x, int64_t axis, const Tensor& y) {
   const auto& part = part_of<T>(kernels().softmax);
   const auto kernel = kind.log ? part.log_softmax : part.softmax;
+  const FlushDenormals flush;
   lines_in_memory(x, axis).parallel([&](const Lines& at, int64_t offset, int64_t) {
     kernel(at, x.data<T>() + offset, y.data<T>() + offset);
   });
@@ -30,6 +32,7 @@ void run_gradient(const Kind& kind, const Tensor& y, const Tensor& dy, int64_t a
                   const Tensor& dx) {
   const auto& part = part_of<T>(kernels().softmax);
   const auto kernel = kind.log ? part.log_softmax_gradient : part.softmax_gradient;
+  const FlushDenormals flush;
   lines_in_memory(y, axis).parallel([&](const Lines& at, int64_t offset, int64_t) {
     kernel(at, y.data<T>() + offset, dy.data<T>() + offset, dx.data<T>() + offset);
   });
