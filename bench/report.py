@@ -218,7 +218,7 @@ def tops(document: dict[str, Any]) -> str:
         figures = (rates[0], rates[len(rates) // 2], rates[-1])
         unit = "GFLOP/s" if kind == "fma" else "GB/s"
         body.append([name, str(threads), unit, *(f"{f:.1f}" for f in figures)])
-    return grid(["ceiling", "threads", "unit", "least", "median", "most"], body)
+    return grid(["ceiling", "threads", "unit", "least", "median", "most"], body) if body else ""
 
 
 READING = """\
@@ -249,7 +249,7 @@ def markdown(document: dict[str, Any]) -> str:
     parts = [
         "# Lepton measured",
         f"{document['cpu']}, {document['cores']} cores. {document['date']}. {document['system']}.\n"
-        f"{versions}. The run took {document['seconds'] / 60:.0f} minutes.",
+        f"{versions}. The run took {document['seconds'] / 60:.0f} min.",
         READING.rstrip(),
         summary(document),
         tops(document),

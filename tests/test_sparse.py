@@ -326,11 +326,11 @@ def test_trainer_takes_rows() -> None:
         ([4], np.ones((1, 3)), (4, 3), "ascending rows from 0 to 3, got 4"),
         ([-1], np.ones((1, 3)), (4, 3), "ascending rows from 0 to 3, got -1"),
         ([1], np.ones((2, 3)), (4, 3), r"values expects shape \[1, 3\] without gaps"),
-        ([1], np.ones((1, 3)), (4,), "a shape of 2 axes"),
+        ([1], np.ones((1, 3)), (4,), "a shape of 2 lengths"),
         ([[1]], np.ones((1, 3)), (4, 3), "indices expects one axis"),
         ([1.0], np.ones((1, 3)), (4, 3), "indices expects int64, got float"),
         ([1], np.ones((1, 3), int), (4, 3), "values expects float32 or float64"),
-        ([0], np.ones((1, 3)), (-4, 3), "ascending rows"),
+        ([0], np.ones((1, 3)), (-4, 3), "a shape of 2 lengths of at least 0"),
     ],
 )
 def test_rows_that_are_none(indices: Any, values: Array, shape: Any, message: str) -> None:

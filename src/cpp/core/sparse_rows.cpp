@@ -93,7 +93,8 @@ Ref<SparseRows> sum_rows(const RowOrder& order, const Tensor& values, Shape shap
 }
 
 void check_rows(const char* op, const SparseRows& x) {
-  check<ValueError>(x.shape.size() == 2, op, ": rows expect a shape of 2 axes, got ", x.shape);
+  check<ValueError>(x.shape.size() == 2 && x.shape[0] >= 0 && x.shape[1] >= 0, op,
+                    ": rows expect a shape of 2 lengths of at least 0, got ", x.shape);
   check<TypeError>(x.indices.dtype() == DType::kInt64, op, ": indices expects int64, got ",
                    x.indices.dtype());
   check<TypeError>(is_floating(x.values.dtype()), op, ": values expects float32 or float64, got ",
