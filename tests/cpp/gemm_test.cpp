@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -23,9 +24,9 @@ using namespace lepton;
 
 template <class T>
 std::vector<T> random_values(std::mt19937& generator, int64_t n) {
-  std::normal_distribution<double> normal;
+  std::uniform_real_distribution<float> between(-1, 1);
   std::vector<T> values(static_cast<size_t>(n));
-  for (T& v : values) v = static_cast<T>(normal(generator));
+  for (T& v : values) v = between(generator);
   return values;
 }
 
@@ -36,9 +37,38 @@ double bound(int64_t n, double magnitude) {
   return static_cast<double>(n + 2) * std::numeric_limits<T>::epsilon() * magnitude;
 }
 
+// rows x k numbers in double, one row behind the other: the loops of the reference run through
+// them.
+template <class T>
+std::vector<double> in_double(int64_t rows, int64_t k, const T* data, int64_t row, int64_t step) {
+  std::vector<double> values(static_cast<size_t>(rows * k));
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t p = 0; p < k; ++p)
+      values[static_cast<size_t>(i * k + p)] = data[i * row + p * step];
+  return values;
+}
+
+// The sum of the products and of their absolute values, eight at a time: most of the test's time.
+std::pair<double, double> dot(int64_t n, const double* x, const double* y) {
+  constexpr int kTogether = 8;
+  double sum[kTogether] = {}, magnitude[kTogether] = {};
+  const auto add = [&](int64_t p, int u) {
+    sum[u] += x[p] * y[p];
+    magnitude[u] += std::abs(x[p] * y[p]);
+  };
+  int64_t p = 0;
+  for (; p + kTogether <= n; p += kTogether)
+    for (int u = 0; u < kTogether; ++u) add(p + u, u);
+  for (; p < n; ++p) add(p, 0);
+  return {std::accumulate(sum, sum + kTogether, 0.0),
+          std::accumulate(magnitude, magnitude + kTogether, 0.0)};
+}
+
 template <class T>
 void check_product(const GemmCall<T>& call, const std::vector<T>& before,
                    const std::vector<T>& after) {
+  const auto a = in_double(call.m, call.k, call.a.data, call.a.row, call.a.column);
+  const auto b = in_double(call.n, call.k, call.b.data, call.b.column, call.b.row);
   for (int64_t i = 0; i < call.m; ++i)
     for (int64_t j = 0; j < call.c_row; ++j) {
       const size_t at = static_cast<size_t>(i * call.c_row + j);
@@ -46,14 +76,9 @@ void check_product(const GemmCall<T>& call, const std::vector<T>& before,
         REQUIRE(after[at] == before[at]);  // memory between the rows of c is left alone
         continue;
       }
-      double sum = call.accumulate ? before[at] : 0.0, magnitude = std::abs(sum);
-      if (call.bias) sum += call.bias[j], magnitude += std::abs(call.bias[j]);
-      for (int64_t p = 0; p < call.k; ++p) {
-        const double term = static_cast<double>(call.a.data[i * call.a.row + p * call.a.column]) *
-                            call.b.data[p * call.b.row + j * call.b.column];
-        sum += term;
-        magnitude += std::abs(term);
-      }
+      auto [sum, magnitude] = dot(call.k, a.data() + i * call.k, b.data() + j * call.k);
+      for (const double more : {call.accumulate ? before[at] : 0.0, call.bias ? call.bias[j] : 0.0})
+        sum += more, magnitude += std::abs(more);
       REQUIRE(std::abs(after[at] - sum) <= bound<T>(call.k, magnitude));
     }
 }
@@ -99,7 +124,7 @@ void run_random_products(std::mt19937& generator) {
     check_shape<T>(generator, 1 + generator() % 70, n, 1 + generator() % 70);
   }
   // Few rows or columns; sums so long that they are cut into pieces; rows a power of two apart.
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 28; ++i) {
     const int64_t few = 1 + i % 7, many = 1 + static_cast<int64_t>(generator() % 900),
                   length = 1 + static_cast<int64_t>(generator() % (i % 2 ? 5000 : 300));
     check_shape<T>(generator, few, many, length);
