@@ -101,11 +101,24 @@ def target_text(row: Row) -> str:
     return ", ".join(words)
 
 
+def needed(row: Row, side: str, target: str) -> float | None:
+    """The part of the ceiling at which a missed ratio to a peer would be reached."""
+    got, part = reached(row, side, target), row["sides"][side].get("ceiling")
+    if target in ("ceiling", "at most") or not got or part is None:
+        return None
+    return float(part * row["targets"][target] / got)
+
+
 def verdict_text(row: Row, side: str = "lepton") -> str:
+    """Whether the targets are met, and of missed ones whether the ceiling lies below them."""
     found = verdicts(row, side)
     if not found:
         return ""
-    missed = [PEERS.get(t, t) for t, good in found.items() if not good]
+    missed = []
+    for target in (t for t, good in found.items() if not good):
+        part = needed(row, side, target)
+        above = f" (needs {part:.0%} of ceiling)" if part and part > 1 else ""
+        missed.append(PEERS.get(target, target) + above)
     return "no: " + ", ".join(missed) if missed else "yes"
 
 
@@ -230,8 +243,9 @@ turns, one works while the others sleep; times are medians, a ratio is the media
 timed. Time includes what users wait for: allocation and changes of layout. "of ceiling" is against
 what this machine reached in the same minutes: multiply-adds out of registers, or the bytes per
 second of a loop that does nothing else, over arrays of 64 MB (smaller ones may stay in a cache and
-pass 100 %). Targets are judged on 2 threads unless the case says 1. Written by `python -m bench`;
-do not edit.
+pass 100 %, and Winograd's convolutions do with fewer multiply-adds than are counted). A target that
+"needs" more than the ceiling lies above what this machine can do. Targets are judged on 2 threads
+unless the case says 1. Written by `python -m bench`; do not edit.
 """
 
 

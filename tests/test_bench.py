@@ -93,6 +93,8 @@ def test_verdicts_follow_targets() -> None:
     found = report.verdicts(row)
     assert found == {"torch": True, "best": False, "ceiling": True, "at most": False}
     assert report.verdict_text(row) == "no: best, at most"
+    row["targets"] = {"torch": 3.0}  # 1.2 at half of the ceiling: 3.0 lies above it
+    assert report.verdict_text(row) == "no: torch (needs 125% of ceiling)"
 
 
 def test_options_refuse_unknown_questions() -> None:
