@@ -21,12 +21,14 @@ TRANSPOSED: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((2, 6, 4, 6), {"kernel_size": 3, "groups": 6, "stride": 2, "padding": 2}),
     ((2, 2, 3, 3), {"kernel_size": 2, "dilation": 3, "output_padding": 2, "padding": 1}),
     ((2, 40, 5, 70), {"kernel_size": 1, "stride": 2}),
+    ((2, 3, 5, 4), {"kernel_size": (3, 200)}),
+    ((2, 6, 4, 4), {"kernel_size": (90, 70), "groups": 2, "stride": (1, 3), "padding": (5, 20)}),
 ]
 
 
 # (batch, in, height, width, out), then what both libraries take. Between them: blocks of several
 # images and several blocks of one, more than one packed part, all taps in the rows of a tile, more
-# taps than are summed at once, pixels that no tap reaches.
+# taps than are summed at once, pixels that no tap reaches, kernels much larger than the image.
 GEOMETRIES: list[tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]] = [
     ((9, 13, 7, 7, 20), (3, 3), {"padding": 1}),
     ((3, 40, 40, 33, 24), (3, 2), {"padding": 1, "stride": (1, 2)}),
@@ -40,6 +42,9 @@ GEOMETRIES: list[tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]] = [
     ((2, 16, 15, 22, 16), (5, 5), {"groups": 16, "padding": 2, "stride": 2}),
     ((2, 8, 9, 6, 8), (2, 2), {"groups": 8, "padding": (3, 4), "dilation": 2, "stride": 3}),
     ((1, 8, 1, 1, 8), (3, 3), {"groups": 8, "padding": 4}),
+    ((2, 3, 4, 6, 20), (3, 300), {"padding": (1, 299)}),
+    ((2, 8, 4, 6, 5), (2, 150), {"padding": (1, 300), "dilation": (1, 2), "stride": (1, 2)}),
+    ((2, 6, 7, 6, 4), (9, 90), {"groups": 2, "padding": (2, 80)}),
 ]
 
 

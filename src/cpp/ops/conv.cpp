@@ -42,8 +42,8 @@ int64_t output_length(const Tensor& input, const Tensor& weight, int axis, Sides
   return (padded - reach) / stride + 1;
 }
 
-ConvShape conv_shape(const Tensor& input, const Tensor& weight, Pair stride, const Padding& padding,
-                     Pair dilation, int64_t groups) {
+ConvShape checked_shape(const Tensor& input, const Tensor& weight, Pair stride,
+                        const Padding& padding, Pair dilation, int64_t groups) {
   check_conv_pair("conv2d", "stride", stride, 1);
   check_conv_pair("conv2d", "dilation", dilation, 1);
   check_conv_pair("conv2d", "padding", padding.amount, 0);
@@ -55,24 +55,10 @@ ConvShape conv_shape(const Tensor& input, const Tensor& weight, Pair stride, con
   const Pair amount = padding.mode.empty() ? padding.amount : Pair{};
   const Sides h = sides(padding, amount.first, weight.length(2), dilation.first);
   const Sides w = sides(padding, amount.second, weight.length(3), dilation.second);
-  ConvShape s = {};
-  s.images = input.length(0);
-  s.groups = groups;
-  s.in_channels = weight.length(1);
-  s.out_channels = weight.length(0) / groups;
-  s.in_h = input.length(2);
-  s.in_w = input.length(3);
-  s.out_h = output_length(input, weight, 2, h, stride.first, dilation.first);
-  s.out_w = output_length(input, weight, 3, w, stride.second, dilation.second);
-  s.kernel_h = weight.length(2);
-  s.kernel_w = weight.length(3);
-  s.stride_h = stride.first;
-  s.stride_w = stride.second;
-  s.dilation_h = dilation.first;
-  s.dilation_w = dilation.second;
-  s.pad_top = h.before;
-  s.pad_left = w.before;
-  return s;
+  const Pair out = {output_length(input, weight, 2, h, stride.first, dilation.first),
+                    output_length(input, weight, 3, w, stride.second, dilation.second)};
+  return conv_shape(input, weight, {input.length(2), input.length(3)}, out, stride, dilation,
+                    {h.before, w.before}, groups);
 }
 
 void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input,
@@ -105,7 +91,7 @@ Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Ten
     return squeeze(conv2d(expand_dims(input, 0), weight, bias, stride, padding, dilation, groups),
                    {0});
   check_tensors(input, weight, bias, groups);
-  const ConvShape shape = conv_shape(input, weight, stride, padding, dilation, groups);
+  const ConvShape shape = checked_shape(input, weight, stride, padding, dilation, groups);
   const Tensor y = empty_channels_last({shape.images, weight.length(0), shape.out_h, shape.out_w},
                                        input.dtype());
   const Tensor w = contiguous(weight), b = bias ? contiguous(*bias) : Tensor();

@@ -45,7 +45,7 @@ void visit_conv_ops(Visit&& op) {
                    "less than the stride or the dilation.",
             .formula = "convolve_transposed(input, weight, stride, padding, output_padding, "
                        "groups, dilation) + (0 if bias is None else bias[:, None, None])",
-            .samples = "randn(2, 3, 4, 5), randn(3, 4, 3, 3); "
+            .samples = "randn(2, 3, 4, 5), randn(3, 4, 3, 2); "
                        "randn(2, 3, 4, 3), randn(3, 4, 3, 3), randn(4), stride=2, padding=1, "
                        "output_padding=1; "
                        "randn(1, 4, 3, 4), randn(4, 3, 3, 2), randn(6), stride=(1, 2), "

@@ -35,6 +35,26 @@ void check_conv_bias(const char* op, const std::optional<Tensor>& bias, int64_t 
                     ": bias expects [", out_channels, "], got ", bias ? bias->shape() : Shape());
 }
 
+ConvShape conv_shape(const Tensor& x, const Tensor& weight, Pair in, Pair out, Pair stride,
+                     Pair dilation, Pair padding, int64_t groups) {
+  return {.images = x.length(0),
+          .groups = groups,
+          .in_channels = weight.length(1),
+          .out_channels = weight.length(0) / groups,
+          .in_h = in.first,
+          .in_w = in.second,
+          .out_h = out.first,
+          .out_w = out.second,
+          .kernel_h = weight.length(2),
+          .kernel_w = weight.length(3),
+          .stride_h = stride.first,
+          .stride_w = stride.second,
+          .dilation_h = dilation.first,
+          .dilation_w = dilation.second,
+          .pad_top = padding.first,
+          .pad_left = padding.second};
+}
+
 ConvStrides conv_strides(const Tensor& x) {
   ConvStrides s = {x.strides()[0], x.strides()[1], x.strides()[2], x.strides()[3]};
   if (x.length(1) == 1) s.channel = 1;

@@ -19,6 +19,11 @@ void check_conv_tensors(const char* op, const char* channels, const Tensor& inpu
 /// ValueError unless bias, if there is one, holds a number for each output channel.
 void check_conv_bias(const char* op, const std::optional<Tensor>& bias, int64_t out_channels);
 
+/// The convolution by `weight` that takes images of size `in` to images of size `out`, one for each
+/// image of x.
+ConvShape conv_shape(const Tensor& x, const Tensor& weight, Pair in, Pair out, Pair stride,
+                     Pair dilation, Pair padding, int64_t groups);
+
 /// The strides of [n, c, h, w]. Those of axes of length 1, which may be anything, are chosen as in
 /// channels-last memory, which the passes look for.
 ConvStrides conv_strides(const Tensor& x);

@@ -25,6 +25,18 @@ constexpr double kParallelFlops = 1e6;
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// The taps [first, last) of an axis that read inside the image for some of the places they are
+// moved to, from `begin` to `end`.
+struct TapRange {
+  int64_t first, last;
+};
+TapRange taps_inside(const std::vector<ConvTap>& taps, int64_t begin, int64_t end, int64_t length) {
+  TapRange range = {0, static_cast<int64_t>(taps.size())};
+  while (range.first < range.last && end + taps[range.first].offset < 0) ++range.first;
+  while (range.last > range.first && begin + taps[range.last - 1].offset >= length) --range.last;
+  return range;
+}
+
 template <class T>
 class Direct {
  public:
@@ -46,6 +58,7 @@ class Direct {
     line_ = in_place_ ? p_.x_strides.line : channels_ * width_;
     cut_strips();
     list_segments();
+    find_taps_across();
   }
 
   void run() {
@@ -98,6 +111,13 @@ class Direct {
       for (int64_t i = 0; i < line_segments_; ++i)
         offsets_.push_back((h.offset - first_h_) * line_ +
                            (p_.taps_w[i].offset - first_w_) * pixel_);
+  }
+
+  void find_taps_across() {
+    const int64_t tiles = ceil_div(p_.out_w, kernel_.max_rows);
+    for (int64_t q = 0; q < tiles; ++q)
+      taps_across_.push_back(taps_inside(p_.taps_w, p_.out_w * q / tiles * p_.step_w,
+                                         (p_.out_w * (q + 1) / tiles - 1) * p_.step_w, p_.in_w));
   }
 
   void pack() {
@@ -208,20 +228,10 @@ class Direct {
     }
   }
 
-  // The taps [first, last) that read inside the image for this output line.
-  void valid_taps(int64_t h, int64_t& first, int64_t& last) const {
-    const auto& taps = p_.taps_h;
-    first = 0;
-    last = static_cast<int64_t>(taps.size());
-    while (first < last && h * p_.step_h + taps[first].offset < 0) ++first;
-    while (last > first && h * p_.step_h + taps[last - 1].offset >= p_.in_h) --last;
-  }
-
   void run_line(const T* a, int64_t n, int64_t h, int64_t panel) const {
     const int64_t nr = kernel_.columns, group = panel / panels_, j = panel % panels_ * nr;
     const int64_t width = std::min(nr, p_.out_channels - j);
-    int64_t first, last;
-    valid_taps(h, first, last);
+    const auto [first, last] = taps_inside(p_.taps_h, h * p_.step_h, h * p_.step_h, p_.in_h);
     T* y = p_.y + n * p_.y_strides.image + h * p_.y_strides.line + group * p_.out_channels + j;
     GemmTile<T> tile = {};
     tile.segments = (last - first) * line_segments_;
@@ -233,17 +243,40 @@ class Direct {
     tile.bias = bias_ ? bias_->as<T>() + panel * nr : nullptr;
     alignas(64) T ragged[kMaxTileElements];
     tile.c_row = width < nr ? nr : p_.y_strides.pixel;
-    const int64_t tiles = ceil_div(p_.out_w, kernel_.max_rows);
+    const int64_t tiles = static_cast<int64_t>(taps_across_.size());
     for (int64_t q = 0; q < tiles; ++q) {
       const int64_t w = p_.out_w * q / tiles;
       tile.rows = p_.out_w * (q + 1) / tiles - w;
       tile.a = a + w * tile.a_row + group * p_.in_channels;
       T* c = y + w * p_.y_strides.pixel;
       tile.c = width < nr ? ragged : c;
-      kernel_.tile(tile);
+      run_tile(tile, last - first, taps_across_[q]);
       if (width < nr)
         for (int64_t i = 0; i < tile.rows; ++i)
           std::memcpy(c + i * p_.y_strides.pixel, ragged + i * nr, width * sizeof(T));
+    }
+  }
+
+  // Kernels wider than the image: most taps of a line see nothing from here and are left out.
+  void run_tile(GemmTile<T> tile, int64_t lines, TapRange across) const {
+    const int64_t all = static_cast<int64_t>(p_.taps_w.size()), some = across.last - across.first;
+    if (some == all || lines == 0) return kernel_.tile(tile);
+    const int64_t skipped = across.first * p_.in_channels;
+    if (line_segments_ == all) {
+      tile.segments = some;
+      tile.a_offsets += across.first;
+    } else {
+      tile.segments = 1;
+      tile.length = some * p_.in_channels;
+      tile.a += skipped;
+    }
+    tile.b += skipped * tile.b_row;
+    for (int64_t i = 0; i < lines; ++i) {
+      kernel_.tile(tile);
+      tile.a_offsets += line_segments_;
+      tile.b += all * p_.in_channels * tile.b_row;
+      tile.bias = nullptr;
+      tile.accumulate = true;
     }
   }
 
@@ -258,6 +291,7 @@ class Direct {
   int64_t strip_lines_, strips_, strip_reach_, strip_images_;
   int64_t line_segments_, segment_length_;
   std::vector<int64_t> offsets_;
+  std::vector<TapRange> taps_across_;  // of each tile of a line
   int64_t panel_size_;
   Ref<Storage> packed_;
   const T* weight_;

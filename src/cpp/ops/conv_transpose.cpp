@@ -36,32 +36,18 @@ int64_t output_length(const Tensor& input, const Tensor& weight, int axis, int64
 }
 
 // The convolution that takes the result's shape to the input's.
-ConvShape conv_shape(const Tensor& input, const Tensor& weight, Pair stride, Pair padding,
-                     Pair output_padding, int64_t groups, Pair dilation) {
+ConvShape checked_shape(const Tensor& input, const Tensor& weight, Pair stride, Pair padding,
+                        Pair output_padding, int64_t groups, Pair dilation) {
   check_conv_pair(kOp, "stride", stride, 1);
   check_conv_pair(kOp, "padding", padding, 0);
   check_conv_pair(kOp, "output_padding", output_padding, 0);
   check_conv_pair(kOp, "dilation", dilation, 1);
-  ConvShape s = {};
-  s.images = input.length(0);
-  s.groups = groups;
-  s.in_channels = weight.length(1);
-  s.out_channels = weight.length(0) / groups;
-  s.in_h = output_length(input, weight, 2, stride.first, padding.first, output_padding.first,
-                         dilation.first);
-  s.in_w = output_length(input, weight, 3, stride.second, padding.second, output_padding.second,
-                         dilation.second);
-  s.out_h = input.length(2);
-  s.out_w = input.length(3);
-  s.kernel_h = weight.length(2);
-  s.kernel_w = weight.length(3);
-  s.stride_h = stride.first;
-  s.stride_w = stride.second;
-  s.dilation_h = dilation.first;
-  s.dilation_w = dilation.second;
-  s.pad_top = padding.first;
-  s.pad_left = padding.second;
-  return s;
+  const Pair out = {output_length(input, weight, 2, stride.first, padding.first,
+                                  output_padding.first, dilation.first),
+                    output_length(input, weight, 3, stride.second, padding.second,
+                                  output_padding.second, dilation.second)};
+  return conv_shape(input, weight, out, {input.length(2), input.length(3)}, stride, dilation,
+                    padding, groups);
 }
 
 void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input,
@@ -93,7 +79,7 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight,
                    {0});
   check_tensors(input, weight, bias, groups);
   const ConvShape shape =
-      conv_shape(input, weight, stride, padding, output_padding, groups, dilation);
+      checked_shape(input, weight, stride, padding, output_padding, groups, dilation);
   const Tensor y = empty_channels_last(
       {shape.images, shape.groups * shape.in_channels, shape.in_h, shape.in_w}, input.dtype());
   const Tensor w = contiguous(weight), b = bias ? contiguous(*bias) : Tensor();

@@ -44,8 +44,10 @@ class WeightGradient {
         x_strides_(x_strides),
         dy_strides_(dy_strides),
         kernel_(choose_kernel()),
-        // With few channels all taps together fill the rows of tiles better.
-        merged_(shape.groups == 1 && shape.in_channels * 2 <= kernel_.max_rows),
+        // With few channels all taps together fill the rows of tiles better, unless most of them
+        // see nothing.
+        merged_(shape.groups == 1 && shape.in_channels * 2 <= kernel_.max_rows &&
+                shape.kernel_h <= shape.in_h && shape.kernel_w <= shape.in_w),
         taps_(merged_ ? 1 : s_.kernel_h * s_.kernel_w),
         rows_(s_.in_channels * s_.kernel_h * s_.kernel_w / taps_),
         tiles_(ceil_div(rows_, kernel_.max_rows)),
