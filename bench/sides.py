@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import importlib
 import os
 import zlib
 from collections.abc import Iterable
@@ -145,8 +146,6 @@ def load(side: str, threads: int) -> Any:
 
 def versions(side: str) -> dict[str, str]:
     """The versions a side runs with."""
-    import importlib.metadata as metadata
-
     name = side.partition("@")[0]
     if name == "lepton":
         import lepton
@@ -156,4 +155,4 @@ def versions(side: str) -> dict[str, str]:
         "keras-tensorflow": ("keras", "tensorflow"),
         "keras-jax": ("keras", "jax"),
     }.get(name, (name.partition("-")[0],))
-    return {package: metadata.version(package) for package in packages}
+    return {package: importlib.import_module(package).__version__ for package in packages}
