@@ -28,7 +28,8 @@ TRANSPOSED: list[tuple[tuple[int, ...], dict[str, Any]]] = [
 
 # (batch, in, height, width, out), then what both libraries take. Between them: blocks of several
 # images and several blocks of one, more than one packed part, all taps in the rows of a tile, more
-# taps than are summed at once, pixels that no tap reaches, kernels much larger than the image.
+# taps than are summed at once, pixels that no tap reaches, kernels much larger than the image,
+# results so large that they are stored past the caches.
 GEOMETRIES: list[tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]] = [
     ((9, 13, 7, 7, 20), (3, 3), {"padding": 1}),
     ((3, 40, 40, 33, 24), (3, 2), {"padding": 1, "stride": (1, 2)}),
@@ -43,6 +44,8 @@ GEOMETRIES: list[tuple[tuple[int, ...], tuple[int, int], dict[str, Any]]] = [
     ((2, 8, 9, 6, 8), (2, 2), {"groups": 8, "padding": (3, 4), "dilation": 2, "stride": 3}),
     ((1, 8, 1, 1, 8), (3, 3), {"groups": 8, "padding": 4}),
     ((2, 3, 4, 6, 20), (3, 300), {"padding": (1, 299)}),
+    ((3, 3, 150, 150, 64), (3, 3), {"padding": 1}),
+    ((3, 8, 150, 153, 64), (1, 1), {}),
     ((2, 8, 4, 6, 5), (2, 150), {"padding": (1, 300), "dilation": (1, 2), "stride": (1, 2)}),
     ((2, 6, 7, 6, 4), (9, 90), {"groups": 2, "padding": (2, 80)}),
 ]

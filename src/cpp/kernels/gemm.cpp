@@ -18,6 +18,7 @@ constexpr GemmPart<T> kPart = {
     row_dots<T>,
     row_sums<T>,
     kLanes<T>,
+    finish_streaming,
     gemm_peak<T>,
     int64_t{2} * kWideRows* kWideVectors* kLanes<T>,
 };

@@ -34,7 +34,7 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
   for (int j = 0; j < kVectors; ++j) bv[j] = tile.bias ? load<T>(tile.bias + j * n) : Vec<T>{};
 #pragma GCC unroll 32
   for (int i = 0; i < kRows; ++i) {
-    __builtin_prefetch(c + i * c_row, 1);
+    if (!tile.stream) __builtin_prefetch(c + i * c_row, 1);
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) acc[i][j] = bv[j];
   }
@@ -70,7 +70,10 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
 #pragma GCC unroll 4
     for (int j = 0; j < kVectors; ++j) {
       T* out = c + i * c_row + j * n;
-      store<T>(tile.accumulate ? load<T>(out) + acc[i][j] : acc[i][j], out);
+      if (tile.stream)
+        store_streaming<T>(acc[i][j], out);
+      else
+        store<T>(tile.accumulate ? load<T>(out) + acc[i][j] : acc[i][j], out);
     }
 }
 

@@ -23,6 +23,7 @@ struct GemmTile {
   const T* bias;    // one value for each column of the tile, or null
   bool accumulate;  // adds to c instead of overwriting it
   int64_t a_step = 1;
+  bool stream = false;  // store_streaming writes c, all of it before finish_streaming()
 };
 
 /// No tile of any instruction set has more elements.
@@ -67,6 +68,8 @@ struct GemmPart {
   /// b(p, j) = b[p * b_row + j]; c_column is 1.
   void (*row_sums)(const FewRows<T>& call);
   int64_t lanes;
+  /// Ends what tiles streamed, before other threads may look.
+  void (*finish_streaming)();
   /// Runs steps * peak_flops multiply-adds out of registers: this CPU's ceiling for any kernel
   /// here.
   T (*peak)(int64_t steps);

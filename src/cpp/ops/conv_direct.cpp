@@ -10,6 +10,7 @@
 #include "core/parallel.h"
 #include "ops/conv_winograd.h"
 #include "ops/kernel_part.h"
+#include "ops/layout.h"
 
 namespace lepton {
 namespace {
@@ -20,6 +21,10 @@ constexpr int64_t kStripLines = 8;
 constexpr int64_t kStripPixels = 200;
 // Above this many steps of the sum the weights of a wide tile no longer fit that cache.
 constexpr int64_t kWideSteps = 1152;
+// All weights up to this size stay in that cache from line to line: lines are then finished one by
+// one, and their pixels are written in one go.
+constexpr int64_t kLineWeightBytes = 128 * 1024;
+constexpr int64_t kCacheLine = 64;
 // Less work than this is not worth waking another thread.
 constexpr double kParallelFlops = 1e6;
 
@@ -56,6 +61,8 @@ class Direct {
         taps_ == 0 || (p_.x_strides.channel == 1 && first_w_ >= 0 && first_w_ + width_ <= p_.in_w);
     pixel_ = in_place_ ? p_.x_strides.pixel : channels_;
     line_ = in_place_ ? p_.x_strides.line : channels_ * width_;
+    by_line_ = panels_ * kernel_.columns * steps_ * kItem <= kLineWeightBytes;
+    stream_ = streams();
     cut_strips();
     list_segments();
     find_taps_across();
@@ -84,9 +91,21 @@ class Direct {
     return steps_ <= kWideSteps && p_.out_channels > part.tall.columns ? part.wide : part.tall;
   }
 
+  // A large result goes past the caches where tiles write whole cache lines of it.
+  bool streams() const {
+    const int64_t vector = gemm_part<T>().lanes * kItem, tile = kernel_.columns * kItem;
+    const ConvStrides& to = p_.y_strides;
+    return p_.images * p_.out_h * p_.out_w * p_.groups * p_.out_channels * kItem >= kStreamBytes &&
+           tile % kCacheLine == 0 && p_.out_channels % kernel_.columns == 0 &&
+           (reinterpret_cast<intptr_t>(p_.y) | to.image * kItem | to.line * kItem |
+            to.pixel * kItem) %
+                   vector ==
+               0;
+  }
+
   // Lines of one image, or whole images if they are small.
   void cut_strips() {
-    const int64_t bytes = width_ * channels_ * static_cast<int64_t>(sizeof(T));
+    const int64_t bytes = width_ * channels_ * kItem;
     const int64_t fit = std::max<int64_t>(kStripBytes / std::max<int64_t>(bytes, 1), 1);
     const int64_t lines = std::max<int64_t>((fit - reach_h_) / p_.step_h + 1, 1);
     strip_lines_ = std::min(p_.out_h, p_.out_h <= 14 ? lines : std::min(lines, kStripLines));
@@ -205,10 +224,13 @@ class Direct {
       for (int64_t i = 0; i < n; ++i)
         copy_strip(n0 + i, top, (lines - 1) * p_.step_h + reach_h_, copy->as<T>() + i * image);
     }
-    for (int64_t panel = first_panel; panel < last_panel; ++panel)
+    const int64_t together = by_line_ ? last_panel - first_panel : 1;
+    for (int64_t panel = first_panel; panel < last_panel; panel += together)
       for (int64_t i = 0; i < n; ++i)
         for (int64_t h = 0; h < lines; ++h)
-          run_line(strip + i * image + h * p_.step_h * line_, n0 + i, h0 + h, panel);
+          for (int64_t j = 0; j < together; ++j)
+            run_line(strip + i * image + h * p_.step_h * line_, n0 + i, h0 + h, panel + j);
+    if (stream_) gemm_part<T>().finish_streaming();
   }
 
   // Lines outside the image are left out here and never read.
@@ -241,6 +263,7 @@ class Direct {
     tile.b = weight_ + panel * panel_size_ + first * line_segments_ * segment_length_ * nr;
     tile.b_row = nr;
     tile.bias = bias_ ? bias_->as<T>() + panel * nr : nullptr;
+    tile.stream = stream_;
     alignas(64) T ragged[kMaxTileElements];
     tile.c_row = width < nr ? nr : p_.y_strides.pixel;
     const int64_t tiles = static_cast<int64_t>(taps_across_.size());
@@ -271,6 +294,7 @@ class Direct {
       tile.a += skipped;
     }
     tile.b += skipped * tile.b_row;
+    tile.stream = false;
     for (int64_t i = 0; i < lines; ++i) {
       kernel_.tile(tile);
       tile.a_offsets += line_segments_;
@@ -280,13 +304,14 @@ class Direct {
     }
   }
 
+  static constexpr int64_t kItem = sizeof(T);
   const ConvPass<T>& p_;
   const int64_t channels_, taps_, steps_;
   const GemmKernel<T>& kernel_;
   const int64_t panels_;
   int64_t first_h_, first_w_, reach_h_;  // of the taps; reach counts lines
   int64_t width_;                        // pixels of an input line that the output line reads
-  bool in_place_;
+  bool in_place_, by_line_, stream_;
   int64_t pixel_, line_;  // strides of the input as the tiles see it
   int64_t strip_lines_, strips_, strip_reach_, strip_images_;
   int64_t line_segments_, segment_length_;

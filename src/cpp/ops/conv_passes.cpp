@@ -6,11 +6,16 @@
 
 #include "ops/conv_depthwise.h"
 #include "ops/gemm_blocked.h"
+#include "ops/layout.h"
 
 namespace lepton {
 namespace {
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Matrix products of large results and sums up to this run as direct convolutions, which store past
+// the caches, with lines of so many pixels.
+constexpr int64_t kMostSteps = 128, kLeastLine = 16, kMostLine = 32;
 
 bool is_matrix_product(const ConvShape& s) {
   return s.kernel_h * s.kernel_w * s.stride_h * s.stride_w * s.groups == 1 && s.in_h == s.out_h &&
@@ -20,6 +25,23 @@ bool is_matrix_product(const ConvShape& s) {
 bool is_dense(const ConvShape& s, const ConvStrides& x, int64_t channels) {
   return x.channel == 1 && x.pixel >= channels && x.line == s.in_w * x.pixel &&
          x.image == s.in_h * x.line;
+}
+// The longest line that all pixels together are a multiple of, or 0.
+int64_t line_width(const ConvShape& s) {
+  int64_t width = kMostLine;
+  while (width >= kLeastLine && s.images * s.in_h * s.in_w % width > 0) --width;
+  return width >= kLeastLine ? width : 0;
+}
+// Rearranges the pixels of a matrix product into lines of one image, where it shall be a
+// convolution.
+bool cut_into_lines(ConvShape& s, ConvStrides& x, ConvStrides& y, int64_t steps,
+                    int64_t result_bytes) {
+  const int64_t width = line_width(s);
+  if (width == 0 || steps > kMostSteps || result_bytes < kStreamBytes) return false;
+  const int64_t lines = s.images * s.in_h * s.in_w / width;
+  s.images = 1, s.in_h = s.out_h = lines, s.in_w = s.out_w = width;
+  for (ConvStrides* of : {&x, &y}) of->line = width * of->pixel, of->image = lines * of->line;
+  return true;
 }
 
 }  // namespace
@@ -44,11 +66,15 @@ ConvPass<T> forward_pass(const ConvShape& s, const T* x, const ConvStrides& x_st
 }
 
 template <class T>
-void conv_forward(const ConvShape& s, const T* x, const ConvStrides& x_strides,
-                  const Tensor& weight, const T* bias, T* y, const ConvStrides& y_strides) {
+void conv_forward(const ConvShape& shape, const T* x, const ConvStrides& x_layout,
+                  const Tensor& weight, const T* bias, T* y, const ConvStrides& y_layout) {
+  ConvShape s = shape;
+  ConvStrides x_strides = x_layout, y_strides = y_layout;
+  const int64_t pixels = s.images * s.in_h * s.in_w;
   if (is_matrix_product(s) && is_dense(s, x_strides, s.in_channels) &&
-      is_dense(s, y_strides, s.out_channels))
-    return gemm_blocked<T>({s.images * s.in_h * s.in_w,
+      is_dense(s, y_strides, s.out_channels) &&
+      !cut_into_lines(s, x_strides, y_strides, s.in_channels, pixels * s.out_channels * sizeof(T)))
+    return gemm_blocked<T>({pixels,
                             s.out_channels,
                             s.in_channels,
                             {x, x_strides.pixel, 1},
@@ -81,11 +107,16 @@ std::vector<ConvTap> phase_taps(int64_t phase, int64_t kernel, int64_t stride, i
 }  // namespace
 
 template <class T>
-void conv_backward_data(const ConvShape& s, const T* dy, const ConvStrides& dy_strides,
-                        const Tensor& weight, T* dx, const ConvStrides& dx_strides, const T* bias) {
+void conv_backward_data(const ConvShape& shape, const T* dy, const ConvStrides& dy_layout,
+                        const Tensor& weight, T* dx, const ConvStrides& dx_layout, const T* bias) {
+  ConvShape s = shape;
+  ConvStrides dy_strides = dy_layout, dx_strides = dx_layout;
+  const int64_t pixels = s.images * s.in_h * s.in_w;
   if (is_matrix_product(s) && is_dense(s, dy_strides, s.out_channels) &&
-      is_dense(s, dx_strides, s.in_channels))
-    return gemm_blocked<T>({s.images * s.in_h * s.in_w,
+      is_dense(s, dx_strides, s.in_channels) &&
+      !cut_into_lines(s, dy_strides, dx_strides, s.out_channels,
+                      pixels * s.in_channels * sizeof(T)))
+    return gemm_blocked<T>({pixels,
                             s.in_channels,
                             s.out_channels,
                             {dy, dy_strides.pixel, 1},
