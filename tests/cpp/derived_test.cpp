@@ -50,6 +50,20 @@ TEST_CASE("derive keeps a block from the second request on, until the tensor is 
   CHECK(first(kept) == 1);  // whoever holds the old block may go on
 }
 
+TEST_CASE("derive_again gives nothing at the first request for a content") {
+  const Tensor x = ones({8}, DType::kFloat32);
+  int made = 0;
+  const auto ask = [&] { return derive_again(x, {"count", {}}, 4, [&](std::byte*) { ++made; }); };
+  CHECK(!ask());
+  const Ref<Storage> block = ask();
+  CHECK(block);
+  CHECK(ask().get() == block.get());
+  CHECK(made == 1);
+  written(x);
+  CHECK(!ask());
+  CHECK(made == 1);
+}
+
 TEST_CASE("derive tells derivations and views apart") {
   const Tensor x = ones({8}, DType::kFloat32);
   Copies copies;

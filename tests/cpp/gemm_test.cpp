@@ -155,7 +155,7 @@ void run_packed_products(std::mt19937& generator, int count) {
     PackedCall<T> packed = {m, call.a, call.c, call.c_row, call.bias, call.accumulate};
     INFO("m ", m, " n ", n, " k ", k, " transposed ", ta, tb, " on ", kernels().isa);
     set_num_threads(4);
-    const PackedMatrix<T> matrix(k, n, call.b);
+    const PackedMatrix<T> matrix(k, n, call.b, m);
     matrix.multiply(packed);
     check_product(call, before, c);
     const auto whole = c;

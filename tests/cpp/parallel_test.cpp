@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/lockstep.h"
 #include "ops/elementwise.h"
 #include "support.h"
 
@@ -174,4 +175,49 @@ TEST_CASE("an op, a fork, and an op in the child") {
     CHECK(use_all_threads() == 600000);
   }
 #endif
+}
+
+TEST_CASE("lockstep visits every index at every step, and no step before the one before is done") {
+  const Machine machine;
+  for (int threads : {1, 2, 3, 7}) {
+    set_num_threads(threads);
+    for (int64_t n : {0, 1, 5, 48, 100})
+      for (int64_t grain : {1, 16, 200}) {
+        constexpr int64_t kSteps = 200;
+        std::vector<int64_t> value(static_cast<size_t>(n), 1);
+        std::vector<int64_t> next = value;
+        std::atomic<bool> aligned{true};
+        // Every element takes in what the step before left in all others.
+        lockstep(kSteps, n, grain, [&](int64_t step, int64_t begin, int64_t end) noexcept {
+          const std::vector<int64_t>& from = step % 2 ? next : value;
+          std::vector<int64_t>& to = step % 2 ? value : next;
+          if (begin % grain != 0) aligned = false;
+          for (int64_t i = begin; i < end; ++i) {
+            int64_t sum = 0;
+            for (int64_t j = 0; j < n; ++j) sum += from[static_cast<size_t>(j)];
+            to[static_cast<size_t>(i)] = sum % 1009 + i;
+          }
+        });
+        std::vector<int64_t> expected(static_cast<size_t>(n), 1);
+        for (int64_t step = 0; step < kSteps; ++step) {
+          int64_t sum = 0;
+          for (int64_t x : expected) sum += x;
+          for (int64_t i = 0; i < n; ++i) expected[static_cast<size_t>(i)] = sum % 1009 + i;
+        }
+        INFO("threads ", threads, " n ", n, " grain ", grain);
+        CHECK(value == expected);
+        CHECK(aligned);
+      }
+  }
+}
+
+TEST_CASE("lockstep inside a loop runs on the calling thread") {
+  const Machine machine;
+  set_num_threads(4);
+  std::atomic<int64_t> visits{0};
+  parallel_for(0, 8, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i)
+      lockstep(10, 64, 16, [&](int64_t, int64_t b, int64_t e) noexcept { visits += e - b; });
+  });
+  CHECK(visits == 8 * 10 * 64);
 }

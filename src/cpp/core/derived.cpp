@@ -66,19 +66,34 @@ DerivedBlocks& Storage::derived() {
 
 void Storage::drop_derived() { delete derived_.exchange(nullptr, std::memory_order_acq_rel); }
 
-Ref<Storage> derive(const Tensor& from, const Derivation& how, size_t bytes,
-                    const std::function<void(std::byte*)>& fill) {
+namespace {
+
+Ref<Storage> filled(size_t bytes, const std::function<void(std::byte*)>& fill) {
+  Ref<Storage> block(new Storage(bytes));
+  fill(block->data());
+  return block;
+}
+
+}  // namespace
+
+Ref<Storage> derive_again(const Tensor& from, const Derivation& how, size_t bytes,
+                          const std::function<void(std::byte*)>& fill) {
   Storage& storage = from.storage();
-  const bool keeps = storage.written_by_ops_only();
+  if (!storage.written_by_ops_only()) return {};
   const int64_t content = storage.content();
   const Key key = {how, kernels().isa, from.dtype(), from.offset(), from.shape(), from.strides()};
   bool again = false;
-  if (keeps)
-    if (Ref<Storage> kept = storage.derived().find(key, content, again)) return kept;
-  Ref<Storage> block(new Storage(bytes));
-  fill(block->data());
-  if (again) storage.derived().keep(key, content, block);
+  if (Ref<Storage> kept = storage.derived().find(key, content, again)) return kept;
+  if (!again) return {};
+  const Ref<Storage> block = filled(bytes, fill);
+  storage.derived().keep(key, content, block);
   return block;
+}
+
+Ref<Storage> derive(const Tensor& from, const Derivation& how, size_t bytes,
+                    const std::function<void(std::byte*)>& fill) {
+  if (Ref<Storage> kept = derive_again(from, how, bytes, fill)) return kept;
+  return filled(bytes, fill);
 }
 
 }  // namespace lepton

@@ -22,5 +22,9 @@ struct Derivation {
 /// write the memory unseen. Safe from several threads; nobody may write to the block.
 Ref<Storage> derive(const Tensor& from, const Derivation& how, size_t bytes,
                     const std::function<void(std::byte*)>& fill);
+/// The same from the second request on; null at the first, and where nothing may be kept: for ops
+/// that do without the block as long as they cannot tell whether it will serve again.
+Ref<Storage> derive_again(const Tensor& from, const Derivation& how, size_t bytes,
+                          const std::function<void(std::byte*)>& fill);
 
 }  // namespace lepton

@@ -28,6 +28,8 @@ std::atomic<Pool*> current{nullptr};
 
 }  // namespace
 
+void rest(int turn) { turn < kPausesBeforeYield ? pause() : static_cast<void>(sched_yield()); }
+
 Pool& Pool::instance() {
   // A child of fork has none of its parent's workers, and perhaps a lock that nobody will open.
   [[maybe_unused]] static const int registered =
@@ -128,8 +130,7 @@ bool Pool::run(int64_t chunks, int threads, Body body, void* context) {
       generation_.notify_all();
   }
   work(generation);
-  for (int i = 0; done_.load(std::memory_order_acquire) != chunks; ++i)
-    i < kPausesBeforeYield ? pause() : static_cast<void>(sched_yield());
+  for (int i = 0; done_.load(std::memory_order_acquire) != chunks; ++i) rest(i);
   return true;
 }
 

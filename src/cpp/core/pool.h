@@ -8,6 +8,10 @@
 
 namespace lepton {
 
+/// One turn, the i-th from 0, of a loop that waits for another thread: spares the core, and when
+/// the wait grows long lets others have it.
+void rest(int turn);
+
 /// Calls body(context, chunk) for the chunks of a loop on the caller and on idle workers. The
 /// caller takes chunks too and waits only for those still running, so a worker that gets no time
 /// slice, or wakes late, delays nobody. Made for one loop at a time: run says no while another is

@@ -21,6 +21,7 @@ constexpr GemmPart<T> kPart = {
     finish_streaming,
     gemm_peak<T>,
     int64_t{2} * kWideRows* kWideVectors* kLanes<T>,
+    kGemmKernel<T, kFewRows, kFewVectors>,
 };
 
 }  // namespace

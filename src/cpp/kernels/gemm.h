@@ -14,6 +14,9 @@ constexpr int kNarrowRows = 14, kTallRows = 14, kWideRows = 6, kWideVectors = 4;
 constexpr int kNarrowRows = 8, kTallRows = 6, kWideRows = 6, kWideVectors = 2;
 #endif
 
+// One row needs four sums at a time to hide the latency of each.
+constexpr int kFewRows = 2, kFewVectors = 4;
+
 // Steps of k per turn of the loop: on Zen 3 four reach 95 % of the multiply-adds' limit, one 77-88
 // %.
 constexpr int kUnroll = 4;

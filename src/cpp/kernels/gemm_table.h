@@ -74,6 +74,7 @@ struct GemmPart {
   /// here.
   T (*peak)(int64_t steps);
   int64_t peak_flops;
+  GemmKernel<T> few;  // one or two rows, that pass packed b at the speed of the caches
 };
 
 struct GemmTable {

@@ -50,20 +50,24 @@ LEPTON_INLINE void apply_tanh(int64_t n, const T* x, T* y) {
 /// c = f c + i g, h = o tanh(c).
 template <class T>
 void lstm_forward(const RecurrentStep<T>& at) {
-  const int64_t n = at.units, gates_row = at.gates_row, rows = at.rows;
+  const int64_t n = at.units, rows = at.rows;
   const T* before = at.c_before;
-  T *gate = at.gates, *c = at.c, *h = at.h;
-  for (int64_t r = 0; r < rows; ++r, gate += gates_row, before += n, c += n, h += n) {
-    apply_sigmoid(2 * n, gate);
-    apply_tanh(n, gate + 2 * n, gate + 2 * n);
-    apply_sigmoid(n, gate + 3 * n);
+  T *c = at.c, *h = at.h, *input = at.gates;
+  for (int64_t r = 0; r < rows; ++r) {
+    T *const forget = input + at.gate, *const fresh = forget + at.gate,
+             *const out = fresh + at.gate;
+    apply_sigmoid(n, input);
+    apply_sigmoid(n, forget);
+    apply_tanh(n, fresh, fresh);
+    apply_sigmoid(n, out);
     for_each_vector<T>(n, [=](int64_t u, int64_t lanes) LEPTON_BODY {
-      const Vec<T> kept = load<T>(gate + n + u, lanes) * load<T>(before + u, lanes);
-      store<T>(load<T>(gate + u, lanes) * load<T>(gate + 2 * n + u, lanes) + kept, c + u, lanes);
+      const Vec<T> kept = load<T>(forget + u, lanes) * load<T>(before + u, lanes);
+      store<T>(load<T>(input + u, lanes) * load<T>(fresh + u, lanes) + kept, c + u, lanes);
     });
     for_each_vector<T>(n, [=](int64_t u, int64_t lanes) LEPTON_BODY {
-      store<T>(load<T>(gate + 3 * n + u, lanes) * tanh(load<T>(c + u, lanes)), h + u, lanes);
+      store<T>(load<T>(out + u, lanes) * tanh(load<T>(c + u, lanes)), h + u, lanes);
     });
+    input += at.gates_row, before += at.state_row, c += at.state_row, h += at.state_row;
   }
 }
 
@@ -96,23 +100,26 @@ void lstm_gradient(const RecurrentGradientStep<T>& at) {
 template <class T>
 void gru_forward(const RecurrentStep<T>& at) {
   using V = Vec<T>;
-  const int64_t n = at.units, gates_row = at.gates_row, rows = at.rows;
+  const int64_t n = at.units, rows = at.rows;
   const T* before = at.h_before;
-  T *gate = at.gates, *h = at.h;
-  for (int64_t row = 0; row < rows; ++row, gate += gates_row, before += n, h += n) {
+  T *h = at.h, *reset = at.gates;
+  for (int64_t row = 0; row < rows; ++row) {
+    T *const update = reset + at.gate, *const fresh = update + at.gate;
+    const T* const share = fresh + at.gate;
     for_each_vector<T>(n, [=](int64_t u, int64_t lanes) LEPTON_BODY {
-      const V r = sigmoid(load<T>(gate + u, lanes)), of_state = load<T>(gate + 3 * n + u, lanes);
-      store<T>(r, gate + u, lanes);
-      store<T>(load<T>(gate + 2 * n + u, lanes) + r * of_state, gate + 2 * n + u, lanes);
+      const V r = sigmoid(load<T>(reset + u, lanes)), of_state = load<T>(share + u, lanes);
+      store<T>(r, reset + u, lanes);
+      store<T>(load<T>(fresh + u, lanes) + r * of_state, fresh + u, lanes);
     });
     for_each_vector<T>(n, [=](int64_t u, int64_t lanes) LEPTON_BODY {
       V z, rest;
-      sigmoid_both(load<T>(gate + n + u, lanes), z, rest);
-      const V fresh = tanh(load<T>(gate + 2 * n + u, lanes));
-      store<T>(z, gate + n + u, lanes);
-      store<T>(fresh, gate + 2 * n + u, lanes);
-      store<T>(rest * fresh + z * load<T>(before + u, lanes), h + u, lanes);
+      sigmoid_both(load<T>(update + u, lanes), z, rest);
+      const V candidate = tanh(load<T>(fresh + u, lanes));
+      store<T>(z, update + u, lanes);
+      store<T>(candidate, fresh + u, lanes);
+      store<T>(rest * candidate + z * load<T>(before + u, lanes), h + u, lanes);
     });
+    reset += at.gates_row, before += at.state_row, h += at.state_row;
   }
 }
 
@@ -165,7 +172,7 @@ template <class T, class Unit>
 void rnn_forward(const RecurrentStep<T>& at) {
   for (int64_t r = 0; r < at.rows; ++r) {
     const T* gate = at.gates + r * at.gates_row;
-    T* h = at.h + r * at.units;
+    T* h = at.h + r * at.state_row;
     for_each_vector<T>(at.units, [=](int64_t u, int64_t lanes) LEPTON_BODY {
       store<T>(Unit::forward(load<T>(gate + u, lanes)), h + u, lanes);
     });

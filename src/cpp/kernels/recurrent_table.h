@@ -5,21 +5,23 @@
 
 namespace lepton {
 
-/// One step of some rows of a batch. A row of gates holds the sums of the gates, `units` of each,
-/// one gate after the other, and then their values. Rows of states lie `units` apart.
+/// One step of some rows of a batch, and of some of their units. A row of gates holds the sums of
+/// the gates, gate by gate, and then their values.
 template <class T>
 struct RecurrentStep {
   int64_t rows, units;
   T* gates;
-  int64_t gates_row;
+  int64_t gates_row, gate;  // elements from a row to the next, and from a gate to the next
+  int64_t state_row;
   const T* h_before;
   T* h;
   const T* c_before;  // LSTM alone; may be c
   T* c;
 };
 
-/// The same step backward. dh holds what later steps and the results ask for, without dy, and then
-/// what goes to the step before other than through the sums of the gates.
+/// The same step backward, of all units: rows of states lie `units` apart. dh holds what later
+/// steps and the results ask for, without dy, and then what goes to the step before other than
+/// through the sums of the gates.
 template <class T>
 struct RecurrentGradientStep {
   int64_t rows, units;

@@ -8,7 +8,7 @@
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "ops/elementwise.h"
-#include "ops/gemm_blocked.h"
+#include "ops/packed_matrix.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
 
@@ -17,6 +17,8 @@ namespace {
 
 // Work for one task when many small products share the threads.
 constexpr double kTaskFlops = 2e5;
+// Products whose weight is kept packed.
+constexpr int64_t kMostKeptRows = 512, kKeptElements = 1 << 14;
 
 template <class T>
 MatrixView<T> matrix(const Tensor& x, int64_t offset = 0) {
@@ -117,6 +119,17 @@ Tensor as_rows(const Tensor& x) {
   return dense.view({rows, columns}, {dense.strides()[x.ndim() - 2], column}, dense.offset());
 }
 
+// The product with a view of a weight. In prediction, where a weight stands for many calls, its
+// packed copy is kept; tall products pack it at little cost, and pack their rows as well.
+template <class T>
+void multiply_weight(const GemmCall<T>& call, const Tensor& weight, bool keep) {
+  if (keep && call.m <= kMostKeptRows && call.k * call.n >= kKeptElements)
+    if (const auto b = PackedMatrix<T>::kept(call.k, call.n, call.b, call.m, weight))
+      return b->multiply(
+          {.m = call.m, .a = call.a, .c = call.c, .c_row = call.c_row, .bias = call.bias});
+  gemm_blocked(call);
+}
+
 void check_matmul(const Tensor& x1, const Tensor& x2) {
   check<TypeError>(x1.dtype() != DType::kBool && x2.dtype() != DType::kBool,
                    "matmul: expects numbers, got ", x1.dtype(), " and ", x2.dtype());
@@ -183,12 +196,13 @@ Tensor linear(const Tensor& input, const Tensor& weight, const std::optional<Ten
   shape[input.ndim() - 1] = out;
   const Tensor y = empty(shape, input.dtype()), x = as_rows(input);
   const Tensor b = bias ? contiguous(*bias) : Tensor();
-  dispatch_floating("linear", input.dtype(), [&]<class T>() {
-    gemm_blocked<T>({x.length(0), out, x.length(1), matrix<T>(x), matrix<T>(weight).transposed(),
-                     y.data<T>(), out, bias ? b.data<T>() : nullptr});
-  });
   const Tensor none;
   Recorder tape("linear", {&input, &weight, bias ? &*bias : &none});
+  dispatch_floating("linear", input.dtype(), [&]<class T>() {
+    multiply_weight<T>({x.length(0), out, x.length(1), matrix<T>(x), matrix<T>(weight).transposed(),
+                        y.data<T>(), out, bias ? b.data<T>() : nullptr},
+                       weight, !tape);
+  });
   if (tape.needs(0))
     tape.vjp(0, [weight = tape.save(weight), from = input.shape()](const Tensor& dy) {
       return reshape(product(as_rows(dy), *weight), from);

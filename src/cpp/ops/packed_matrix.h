@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "core/storage.h"
+#include "core/tensor.h"
 #include "kernels/gemm_table.h"
 #include "ops/gemm_blocked.h"
 
@@ -23,13 +23,17 @@ struct PackedCall {
   int64_t begin = 0, end = INT64_MAX;  // begin: a multiple of column_step()
 };
 
-/// b[k, n] as panels of whole tile columns. Its memory comes from the cache of the allocator, so
-/// making one per call of an op is cheap; T is float or double.
+/// b[k, n] as panels of whole tile columns, in the order that serves products with `rows` rows
+/// best. Its memory comes from the cache of the allocator, so making one per call of an op is
+/// cheap; T is float or double.
 template <class T>
 class PackedMatrix {
  public:
   /// Copies b, on all threads if it is large; a transposed view costs the same.
-  PackedMatrix(int64_t k, int64_t n, MatrixView<T> b);
+  PackedMatrix(int64_t k, int64_t n, MatrixView<T> b, int64_t rows);
+  /// The copy of a view of `weight`, kept while its content stands; none before the second request.
+  static std::optional<PackedMatrix> kept(int64_t k, int64_t n, MatrixView<T> b, int64_t rows,
+                                          const Tensor& weight);
 
   int64_t rows() const { return k_; }
   int64_t columns() const { return n_; }
@@ -41,11 +45,14 @@ class PackedMatrix {
   void multiply(const PackedCall<T>& call) const;
 
  private:
+  PackedMatrix(int64_t k, int64_t n, int64_t rows);
+  size_t bytes() const;
+  void pack(MatrixView<T> b, T* target) const;
   void multiply_panels(const PackedCall<T>& call, int64_t first, int64_t last) const;
 
   const GemmKernel<T>* kernel_;
   int64_t k_, n_;
-  std::optional<Scratch> memory_;
+  Ref<Storage> panels_;
 };
 
 }  // namespace lepton

@@ -28,10 +28,11 @@ class Backward {
         dgates_(static_cast<size_t>(chunk_ * layer.batch * row_) * sizeof(T)) {
     const MatrixView<T> w = matrix(weights.weight_hh);
     for (int64_t g = 0; g < layer.gates(); ++g)
-      of_state_.emplace_back(units_, units_,
-                             MatrixView<T>{w.data + g * units_ * w.row, w.row, w.column});
+      of_state_.emplace_back(
+          units_, units_, MatrixView<T>{w.data + g * units_ * w.row, w.row, w.column}, layer.batch);
     if (to.dx.defined())
-      of_input_.emplace(layer.gates() * units_, layer.features, matrix(weights.weight_ih));
+      of_input_.emplace(layer.gates() * units_, layer.features, matrix(weights.weight_ih),
+                        chunk_ * layer.batch);
     if (to.dbias_ih.defined() || to.dbias_hh.defined())
       bias_parts_ = zeros({chunks(), columns_}, dtype_of<T>());
   }

@@ -1,40 +1,24 @@
 // A recurrent layer forward: one product of the inputs of many steps, then step by step the states.
 // SPDX-License-Identifier: Apache-2.0
 #include <optional>
+#include <vector>
 
-#include "ops/gemm_few_rows.h"
+#include "core/lockstep.h"
 #include "ops/packed_matrix.h"
 #include "ops/recurrence.h"
 
 namespace lepton {
 namespace {
 
-// Rows of a batch that are too few to share among threads, and to pack a weight for: all rows take
-// a step together, and the threads share the weight.
+// Rows of a batch that are too few to share among threads: these share the units instead, each with
+// its columns of the weights.
 constexpr int64_t kFewRows = 6;
+// Elements of the weights that pay for meeting another thread after each step: about 1 us.
+constexpr int64_t kShareElements = 1 << 14;
 
-// Rows of weight_hh: what the state is multiplied with at every step.
-template <class T>
-class StateWeight {
- public:
-  StateWeight(int64_t k, int64_t n, MatrixView<T> weight, bool few)
-      : k_(k), n_(n), weight_(weight), few_(few) {
-    if (!few) packed_.emplace(k, n, weight);
-  }
-
-  void multiply(const PackedCall<T>& call) {
-    if (few_ && gemm_few_rows<T>({call.m, n_, k_, call.a, weight_, call.c, call.c_row, call.bias,
-                                  call.accumulate}))
-      return;
-    if (!packed_) packed_.emplace(k_, n_, weight_);  // sums too short to read it in place
-    packed_->multiply(call);
-  }
-
- private:
-  const int64_t k_, n_;
-  const MatrixView<T> weight_;
-  const bool few_;
-  std::optional<PackedMatrix<T>> packed_;
+struct Range {
+  int64_t begin, end;
+  int64_t count() const { return end - begin; }
 };
 
 template <class T>
@@ -46,16 +30,14 @@ class Forward {
         cell_(recurrent_cell<T>(layer.kind)),
         units_(layer.units),
         columns_(layer.columns()),
-        of_input_(layer.features, layer.gates() * units_, transposed(weights.weight_ih)),
-        few_(layer.batch <= kFewRows),
-        of_state_(units_, layer.joint_rows(), transposed(weights.weight_hh), few_),
+        shares_units_(layer.batch <= kFewRows),
+        of_input_(packed(layer.features, weights.weight_ih, 0, layer.gates() * units_,
+                         layer.chunk() * layer.batch)),
         bias_(static_cast<size_t>(layer.gates() * units_) * sizeof(T)),
         apart_bias_(static_cast<size_t>(units_) * sizeof(T)) {
-    if (layer.joint_rows() < layer.gates() * units_) {
-      MatrixView<T> apart = transposed(weights.weight_hh);
-      apart.data += layer.joint_rows() * apart.column;
-      apart_.emplace(units_, units_, apart, few_);
-    }
+    const int64_t rows = shares_units_ ? layer.batch : layer.rows_per_task();
+    for (int64_t g = 0; g < layer.gates(); ++g)
+      of_state_.push_back(packed(units_, weights.weight_hh, g * units_, units_, rows));
     add_biases(weights);
   }
 
@@ -72,22 +54,31 @@ class Forward {
                           .c = gates,
                           .c_row = columns_,
                           .bias = bias_.as<T>()});
-      const auto rows = [&](int64_t first, int64_t last) {
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t t = layer_.time(i);
-          step(t, first, last, gates + (t - t0) * batch * columns_);
-        }
+      const auto take = [&](int64_t i, Range rows, Range units) {
+        const int64_t t = layer_.time(begin + i);
+        step(t, rows, units, gates + (t - t0) * batch * columns_, i % 2 == 1);
       };
-      if (few_)
-        rows(0, batch);
+      if (shares_units_)
+        lockstep(end - begin, units_, units_per_share(),
+                 [&](int64_t i, int64_t first, int64_t last) noexcept {
+                   take(i, {0, batch}, {first, last});
+                 });
       else
-        parallel_for(0, batch, layer_.rows_per_task(), rows);
+        parallel_for(0, batch, layer_.rows_per_task(), [&](int64_t first, int64_t last) {
+          for (int64_t i = 0; i < end - begin; ++i) take(i, {first, last}, {0, units_});
+        });
     }
   }
 
  private:
-  static MatrixView<T> transposed(const Tensor& x) {
-    return {x.data<T>(), x.strides()[1], x.strides()[0]};
+  // Rows of a weight; in prediction the packed copy is kept for the next call.
+  PackedMatrix<T> packed(int64_t k, const Tensor& weight, int64_t row, int64_t count,
+                         int64_t rows) const {
+    const MatrixView<T> view = {weight.data<T>() + row * weight.strides()[0], weight.strides()[1],
+                                weight.strides()[0]};
+    if (!run_.gates.defined())
+      if (const auto kept = PackedMatrix<T>::kept(k, count, view, rows, weight)) return *kept;
+    return PackedMatrix<T>(k, count, view, rows);
   }
 
   void add_biases(const RecurrentWeights& weights) {
@@ -102,30 +93,50 @@ class Forward {
     std::copy(hh + joint, hh + n, apart_bias_.as<T>());
   }
 
-  // Rows first to last of one step; gates are those of all rows.
-  void step(int64_t t, int64_t first, int64_t last, T* gates) {
-    const int64_t row = first * units_, rows = last - first;
-    gates += first * columns_;
-    T* h = run_.h.data<T>() + row;
-    const MatrixView<T> state = {h + layer_.before(t), units_, 1};
-    of_state_.multiply({.m = rows, .a = state, .c = gates, .c_row = columns_, .accumulate = true});
-    if (apart_)
-      apart_->multiply({.m = rows,
-                        .a = state,
-                        .c = gates + columns_ - units_,
-                        .c_row = columns_,
-                        .bias = apart_bias_.as<T>()});
+  // Whole cache lines of states, and whole panels of weights.
+  int64_t units_per_share() const {
+    const int64_t step = std::max<int64_t>(of_state_.front().column_step(), 16);
+    const int64_t column = std::max<int64_t>(1, layer_.gates() * units_);
+    return std::max<int64_t>(1, kShareElements / column / step) * step;
+  }
+
+  // Some rows and units of one step; gates are those of all. Every other step takes the gates from
+  // the last to the first: of a weight a little larger than the cache most is then found there.
+  void step(int64_t t, Range rows, Range units, T* gates, bool backward) const {
+    const int64_t state = rows.begin * units_;
+    gates += rows.begin * columns_;
+    for (int64_t i = 0; i < layer_.gates(); ++i) {
+      const int64_t g = backward ? layer_.gates() - 1 - i : i;
+      const bool joint = g * units_ < layer_.joint_rows();
+      of_state_[static_cast<size_t>(g)].multiply(
+          {.m = rows.count(),
+           .a = {run_.h.data<T>() + layer_.before(t) + state, units_, 1},
+           .c = gates + (joint ? g * units_ : columns_ - units_),
+           .c_row = columns_,
+           .bias = joint ? nullptr : apart_bias_.as<T>(),
+           .accumulate = joint,
+           .begin = units.begin,
+           .end = units.end});
+    }
+    finish(t, rows.count(), units.count(), gates + units.begin, state + units.begin);
+  }
+
+  // From the sums of gates to states, whose place in a step is given.
+  void finish(int64_t t, int64_t rows, int64_t units, T* gates, int64_t place) const {
+    T* h = run_.h.data<T>() + place;
     RecurrentStep<T> step{.rows = rows,
-                          .units = units_,
+                          .units = units,
                           .gates = gates,
                           .gates_row = columns_,
-                          .h_before = state.data,
+                          .gate = units_,
+                          .state_row = units_,
+                          .h_before = h + layer_.before(t),
                           .h = h + layer_.after(t),
                           .c_before = nullptr,
                           .c = nullptr};
     if (layer_.has_c()) {
       const bool kept = run_.gates.defined();  // else one state is overwritten step by step
-      T* c = run_.c.data<T>() + row;
+      T* c = run_.c.data<T>() + place;
       step.c_before = kept ? c + layer_.before(t) : c;
       step.c = kept ? c + layer_.after(t) : c;
     }
@@ -136,10 +147,9 @@ class Forward {
   const RecurrentRun& run_;
   const RecurrentCell<T>& cell_;
   const int64_t units_, columns_;
+  const bool shares_units_;
   const PackedMatrix<T> of_input_;
-  const bool few_;
-  StateWeight<T> of_state_;
-  std::optional<StateWeight<T>> apart_;
+  std::vector<PackedMatrix<T>> of_state_;  // for each gate
   const Scratch bias_, apart_bias_;
 };
 
