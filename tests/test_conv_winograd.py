@@ -131,6 +131,51 @@ def test_errors_stay_within_the_bound(
     assert np.all(np.abs(y.numpy() - expected) <= limit)
 
 
+@every_isa
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize(
+    ("size", "dilation", "padding"),
+    [((28, 28), (2, 2), (2, 2)), ((29, 23), (4, 3), (4, 1)), ((9, 40), (1, 5), (7, 0))],
+)
+def test_every_phase_of_a_dilated_convolution_stays_within_the_bound(
+    size: tuple[int, int],
+    dilation: tuple[int, int],
+    padding: tuple[int, int],
+    dtype: str,
+    isa: str,
+) -> None:
+    lepton.set_isa(isa)
+    x, w, b = arrays((3, 40, *size, 36, 0), dtype)
+    given, weight, bias = channels_last(x), lepton.asarray(w), lepton.asarray(b)
+    y = F.conv2d(given, weight, bias, padding=padding, dilation=dilation)
+    x = padded(x, padding).astype(dtype)
+    for i in range(dilation[0]):
+        for j in range(dilation[1]):
+            phase = x[:, :, i :: dilation[0], j :: dilation[1]]
+            got = y.numpy()[:, :, i :: dilation[0], j :: dilation[1]]
+            limit = bound(TWO, phase, w, b, 0)[:, :, : got.shape[2], : got.shape[3]]
+            limit *= 2 if dtype == "f8" else 1
+            assert np.all(np.abs(got - exact(phase, w, b, 0)) <= limit)
+
+
+def test_phases_of_a_dilated_convolution_are_convolutions() -> None:
+    def run(x: Array, dy: Array, dilation: int) -> tuple[Array, Array]:
+        given = channels_last(x).requires_grad_()
+        y = F.conv2d(given, lepton.asarray(w), lepton.asarray(b), dilation=dilation)
+        y.backward(channels_last(dy))
+        assert given.grad is not None
+        return y.detach().numpy(), given.grad.numpy()
+
+    x, w, b = arrays((4, 48, 31, 38, 32, 0), "f4")
+    dy = np.random.default_rng(1).standard_normal((4, 32, 25, 32), "f4")
+    y, dx = run(x, dy, 3)
+    for at in np.ndindex(3, 3):
+        every = np.s_[:, :, at[0] :: 3, at[1] :: 3]
+        of_phase = run(x[every], dy[every], 1)
+        np.testing.assert_array_equal(y[every], of_phase[0])
+        np.testing.assert_array_equal(dx[every], of_phase[1])
+
+
 def test_two_by_two_tiles_are_as_accurate_as_a_sum_over_taps() -> None:
     shape = (2, 128, 14, 14, 64, 1)
     x, w, b = arrays(shape, "f4")

@@ -31,11 +31,42 @@ std::atomic<ConvPrecision> precision{ConvPrecision::kHighest};
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// How far apart the inputs under three equally spaced taps are; otherwise 0.
+int64_t dilation_of(const std::vector<ConvTap>& taps) {
+  if (taps.size() != 3) return 0;
+  const int64_t apart = taps[1].offset - taps[0].offset;
+  return taps[2].offset - taps[1].offset == apart ? std::max<int64_t>(apart, 0) : 0;
+}
+
+// Every dilation-th output sees every dilation-th input: a convolution without dilation, a phase.
+struct Phase {
+  int64_t first, outputs;  // of the outputs
+  int64_t first_input, inputs, offset;
+};
+std::vector<Phase> phases(const std::vector<ConvTap>& taps, int64_t outputs, int64_t inputs) {
+  const int64_t step = dilation_of(taps);
+  std::vector<Phase> found;
+  for (int64_t i = 0; i < std::min(step, outputs); ++i) {
+    const int64_t under = i + taps[0].offset, rest = (under % step + step) % step;
+    found.push_back({i, ceil_div(outputs - i, step), rest,
+                     ceil_div(std::max<int64_t>(inputs - rest, 0), step), (under - rest) / step});
+  }
+  return found;
+}
+
+// Tiles along an axis in all phases.
+int64_t tiles_along(const std::vector<ConvTap>& taps, int64_t outputs, int64_t tile) {
+  int64_t sum = 0;
+  for (const Phase& phase : phases(taps, outputs, 0)) sum += ceil_div(phase.outputs, tile);
+  return sum;
+}
+
 // Products per channel of the transforms of a pass, by tiles of that many outputs.
 template <class T>
 int64_t products(const ConvPass<T>& pass, int64_t outputs) {
   const int64_t values = (outputs + 2) * (outputs + 2);
-  return values * pass.images * ceil_div(pass.out_h, outputs) * ceil_div(pass.out_w, outputs);
+  return values * pass.images * tiles_along(pass.taps_h, pass.out_h, outputs) *
+         tiles_along(pass.taps_w, pass.out_w, outputs);
 }
 
 template <class T>
@@ -49,9 +80,10 @@ const WinogradKernel<T>& choose_transform(const ConvPass<T>& pass) {
 template <class T>
 class Winograd {
  public:
-  explicit Winograd(const ConvPass<T>& pass)
+  // `wanted` tasks are enough to keep all threads busy.
+  Winograd(const ConvPass<T>& pass, const WinogradKernel<T>& transform, int64_t wanted)
       : p_(pass),
-        transform_(choose_transform(pass)),
+        transform_(transform),
         kernel_(gemm_part<T>().tall),
         size_(transform_.outputs + 2),
         values_(size_ * size_),
@@ -59,29 +91,13 @@ class Winograd {
         tiles_w_(ceil_div(pass.out_w, transform_.outputs)),
         tiles_(pass.images * tiles_h_ * tiles_w_),
         panels_(ceil_div(pass.out_channels, kernel_.columns)),
-        u_tap_(panels_ * kernel_.columns * pass.in_channels + kSkew),
-        parallel_(2.0 * tiles_ * values_ * pass.in_channels * pass.out_channels > kParallelFlops) {}
-
-  void run() {
-    const Ref<Storage> filters = transformed_filters();
-    const T* u = reinterpret_cast<const T*>(filters->data());
-    const int64_t wanted = parallel_ ? 4 * num_threads() : 1;
+        u_tap_(panels_ * kernel_.columns * pass.in_channels + kSkew) {
     const int64_t most = std::clamp(p_.in_channels / 4, kLeastTiles, kMostTiles);
-    const int64_t tiles = std::clamp(ceil_div(tiles_, wanted), kLeastTiles, most);
-    const int64_t blocks = ceil_div(tiles_, tiles);
+    blocks_ = ceil_div(tiles_, std::clamp(ceil_div(tiles_, wanted), kLeastTiles, most));
     // Few blocks: several tasks share one, each with some of the panels.
-    const int64_t parts = std::clamp<int64_t>(ceil_div(wanted, blocks), 1, panels_);
-    const int64_t tasks = blocks * parts;
-    parallel_for(0, tasks, parallel_ ? 1 : tasks, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) {
-        const int64_t block = t / parts, part = t % parts;
-        run_block(tiles_ * block / blocks, tiles_ * (block + 1) / blocks, panels_ * part / parts,
-                  panels_ * (part + 1) / parts, u);
-      }
-    });
+    parts_ = std::clamp<int64_t>(ceil_div(wanted, blocks_), 1, panels_);
   }
 
- private:
   // Everything the transformed filters depend on beside the weights is in the list of numbers.
   Ref<Storage> transformed_filters() const {
     const Derivation how = {
@@ -90,10 +106,18 @@ class Winograd {
                   [this](std::byte* block) { transform_filters(reinterpret_cast<T*>(block)); });
   }
 
+  int64_t tasks() const { return blocks_ * parts_; }
+  void run_task(int64_t task, const Storage& filters) const {
+    const int64_t block = task / parts_, part = task % parts_;
+    run_block(tiles_ * block / blocks_, tiles_ * (block + 1) / blocks_, panels_ * part / parts_,
+              panels_ * (part + 1) / parts_, reinterpret_cast<const T*>(filters.data()));
+  }
+
+ private:
   // The filters as [value][panel][input][column].
   void transform_filters(T* u) const {
     const int64_t blocks = ceil_div(p_.in_channels, kFilterChannels), all = panels_ * blocks;
-    parallel_for(0, all, parallel_ ? ceil_div(all, 64) : all, [&](int64_t begin, int64_t end) {
+    parallel_for(0, all, ceil_div(all, 64), [&](int64_t begin, int64_t end) {
       const Scratch taps(9 * kFilterChannels * kernel_.columns * sizeof(T));
       for (int64_t i = begin; i < end; ++i)
         transform_filters(i / blocks, i % blocks * kFilterChannels, taps.as<T>(), u);
@@ -233,12 +257,54 @@ class Winograd {
   const int64_t tiles_h_, tiles_w_, tiles_;  // of an image and of all images
   const int64_t panels_;                     // of output channels
   const int64_t u_tap_;
-  const bool parallel_;
+  int64_t blocks_, parts_;  // of the tiles, and of the panels for each
 };
 
-bool three_neighbours(const std::vector<ConvTap>& taps) {
-  return taps.size() == 3 && taps[1].offset == taps[0].offset + 1 &&
-         taps[2].offset == taps[0].offset + 2;
+template <class T>
+std::vector<ConvPass<T>> phases(const ConvPass<T>& pass) {
+  const int64_t step_h = dilation_of(pass.taps_h), step_w = dilation_of(pass.taps_w);
+  std::vector<ConvPass<T>> found;
+  for (const Phase& h : phases(pass.taps_h, pass.out_h, pass.in_h))
+    for (const Phase& w : phases(pass.taps_w, pass.out_w, pass.in_w)) {
+      ConvPass<T>& phase = found.emplace_back(pass);
+      phase.in_h = h.inputs, phase.in_w = w.inputs;
+      phase.out_h = h.outputs, phase.out_w = w.outputs;
+      for (int64_t i = 0; i < 3; ++i) {
+        phase.taps_h[i].offset = h.offset + i;
+        phase.taps_w[i].offset = w.offset + i;
+      }
+      phase.x += h.first_input * pass.x_strides.line + w.first_input * pass.x_strides.pixel;
+      phase.y += h.first * pass.y_strides.line + w.first * pass.y_strides.pixel;
+      phase.x_strides.line *= step_h, phase.x_strides.pixel *= step_w;
+      phase.y_strides.line *= step_h, phase.y_strides.pixel *= step_w;
+    }
+  return found;
+}
+
+// All phases share the transformed filters and one parallel loop.
+template <class T>
+void run_phases(const ConvPass<T>& pass) {
+  const WinogradKernel<T>& transform = choose_transform(pass);
+  const bool parallel =
+      2.0 * products(pass, transform.outputs) * pass.in_channels * pass.out_channels >
+      kParallelFlops;
+  const std::vector<ConvPass<T>> passes = phases(pass);
+  const auto count = static_cast<int64_t>(passes.size());
+  const int64_t wanted = parallel ? ceil_div(4 * num_threads(), count) : 1;
+  std::vector<Winograd<T>> runs;
+  std::vector<int64_t> ends;
+  for (const ConvPass<T>& phase : passes) {
+    runs.emplace_back(phase, transform, wanted);
+    ends.push_back((ends.empty() ? 0 : ends.back()) + runs.back().tasks());
+  }
+  if (runs.empty()) return;
+  const Ref<Storage> filters = runs.front().transformed_filters();
+  parallel_for(0, ends.back(), parallel ? 1 : ends.back(), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const auto at = std::upper_bound(ends.begin(), ends.end(), t) - ends.begin();
+      runs[at].run_task(t - (ends[at] - runs[at].tasks()), *filters);
+    }
+  });
 }
 
 }  // namespace
@@ -248,7 +314,7 @@ ConvPrecision conv_precision() { return precision; }
 
 template <class T>
 bool winograd_fits(const ConvPass<T>& p) {
-  if (!three_neighbours(p.taps_h) || !three_neighbours(p.taps_w)) return false;
+  if (dilation_of(p.taps_h) == 0 || dilation_of(p.taps_w) == 0) return false;
   if (p.step_h != 1 || p.step_w != 1 || p.groups != 1) return false;
   if (p.weight_plane != 9 || (p.weight_in != 9 && p.weight_out != 9)) return false;
   if (p.in_channels < kLeastChannels || p.out_channels < kLeastChannels) return false;
@@ -259,7 +325,7 @@ bool winograd_fits(const ConvPass<T>& p) {
 
 template <class T>
 void run_winograd(const ConvPass<T>& pass) {
-  if (pass.x_strides.channel == 1) return Winograd<T>(pass).run();
+  if (pass.x_strides.channel == 1) return run_phases(pass);
   // The transforms take vectors of channels.
   const int64_t pixel = pass.in_channels, line = pass.in_w * pixel, image = pass.in_h * line;
   const Scratch x(pass.images * image * sizeof(T));
@@ -273,7 +339,7 @@ void run_winograd(const ConvPass<T>& pass) {
   ConvPass<T> neighbours = pass;
   neighbours.x = x.as<T>();
   neighbours.x_strides = {image, 1, line, pixel};
-  Winograd<T>(neighbours).run();
+  run_phases(neighbours);
 }
 
 template bool winograd_fits(const ConvPass<float>&);
