@@ -179,15 +179,25 @@ void run_packed_products(std::mt19937& generator, int count) {
 
 template <class T>
 void check_tiles(std::mt19937& generator, const GemmKernel<T>& kernel) {
-  const int64_t segments = 3, length = 5, a_row = 40, n = kernel.columns;
+  constexpr int64_t segments = 3;
+  const int64_t length = 5, a_row = 40, n = kernel.columns;
   const int64_t offsets[] = {7, 0, 20};
   const auto a = random_values<T>(generator, kernel.max_rows * a_row);
   const auto b = random_values<T>(generator, segments * length * n),
              bias = random_values<T>(generator, n);
   for (int64_t rows = 1; rows <= kernel.max_rows; ++rows) {
-    std::vector<T> c(static_cast<size_t>(rows * n), T(1));
+    std::vector<T> c(static_cast<size_t>(rows * n), T(1)), turned = c;
     kernel.tile({rows, segments, length, a.data(), a_row, offsets, b.data(), n, c.data(), n,
                  bias.data(), true});
+    // The same product where the rows of a are neighbours.
+    std::vector<T> columns(a.size());
+    int64_t at[segments];
+    for (int64_t q = 0; q < segments; ++q) at[q] = offsets[q] * kernel.max_rows;
+    for (int64_t i = 0; i < kernel.max_rows; ++i)
+      for (int64_t p = 0; p < a_row; ++p) columns[p * kernel.max_rows + i] = a[i * a_row + p];
+    kernel.tile({rows, segments, length, columns.data(), 1, at, b.data(), n, turned.data(), n,
+                 bias.data(), true, kernel.max_rows});
+    REQUIRE(std::memcmp(c.data(), turned.data(), c.size() * sizeof(T)) == 0);
     for (int64_t i = 0; i < rows; ++i)
       for (int64_t j = 0; j < n; ++j) {
         double sum = 1.0 + bias[j], magnitude = 1.0 + std::abs(bias[j]);
@@ -202,10 +212,35 @@ void check_tiles(std::mt19937& generator, const GemmKernel<T>& kernel) {
   }
 }
 
+// Rows from any strides in groups, step by step; not more than was promised behind the last.
+template <class T>
+void check_packed_rows(const GemmKernel<T>& kernel) {
+  const int64_t height = kernel.max_rows;
+  for (const int64_t rows : {int64_t{1}, height - 1, height, 2 * height, 3 * height + 1})
+    for (const int64_t length : {1, 7, 16, 40})
+      for (int order = 0; order < 3; ++order) {
+        const int64_t row = order == 0 ? length + 1 : order == 1 ? 1 : 3;
+        const int64_t column = order == 0 ? 1 : order == 1 ? rows + 2 : 3 * rows;
+        std::vector<T> source(static_cast<size_t>((rows - 1) * row + (length - 1) * column + 1));
+        for (size_t i = 0; i < source.size(); ++i) source[i] = static_cast<T>(i + 1);
+        const int64_t groups = (rows + height - 1) / height, size = groups * height * length;
+        std::vector<T> target(static_cast<size_t>(size + kMaxLanes + 1), T(-1));
+        kernel.pack_rows(rows, length, source.data(), row, column, target.data());
+        for (int64_t i = 0; i < rows; ++i)
+          for (int64_t p = 0; p < length; ++p)
+            REQUIRE(target[(i / height * length + p) * height + i % height] ==
+                    source[i * row + p * column]);
+        REQUIRE(target.back() == T(-1));
+      }
+}
+
 template <class T>
 void check_kernels(std::mt19937& generator) {
   const GemmPart<T>& part = gemm_part<T>();
-  for (const auto* kernel : {&part.narrow, &part.tall, &part.wide}) check_tiles(generator, *kernel);
+  for (const auto* kernel : {&part.narrow, &part.tall, &part.wide, &part.few}) {
+    check_tiles(generator, *kernel);
+    check_packed_rows(*kernel);
+  }
 }
 
 template <class T>

@@ -3,6 +3,7 @@
 #pragma once
 #include "kernels/gemm_table.h"
 #include "kernels/simd.h"
+#include "kernels/transpose.h"
 
 namespace lepton::LEPTON_ISA {
 
@@ -21,15 +22,17 @@ constexpr int kFewRows = 2, kFewVectors = 4;
 // %.
 constexpr int kUnroll = 4;
 
-/// The tile with its sizes fixed. A barrier ends every step: compilers otherwise hoist the loads of
-/// the next steps and spill accumulators.
-template <class T, int kRows, int kVectors>
+/// The tile with its sizes and one stride of a fixed at 1, that between rows or that between steps:
+/// where both are known only at run time, adding up addresses costs a tenth. A barrier ends every
+/// step: compilers otherwise hoist the loads of the next steps and spill accumulators.
+template <class T, int kRows, int kVectors, bool kRowsTouch>
 static void gemm_tile_fixed(const GemmTile<T>& tile) {
-  constexpr int kGroups = (kRows + 2) / 3;  // x86 addressing reaches three rows from one pointer
+  constexpr int kGroup = kRowsTouch ? kRows : 3;  // rows that x86 reaches from one pointer
+  constexpr int kGroups = (kRows + kGroup - 1) / kGroup;
   constexpr int n = kLanes<T>;
   static_assert(kRows * kVectors * n <= kMaxTileElements);
-  const int64_t a_row = tile.a_row, b_row = tile.b_row, c_row = tile.c_row, length = tile.length;
-  const int64_t a_step = tile.a_step;
+  const int64_t a_row = kRowsTouch ? 1 : tile.a_row, a_step = kRowsTouch ? tile.a_step : 1;
+  const int64_t b_row = tile.b_row, c_row = tile.c_row, length = tile.length;
   const T* b = tile.b;
   T* c = tile.c;
   Vec<T> acc[kRows][kVectors], bv[kVectors];
@@ -44,13 +47,13 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
   for (int64_t q = 0; q < tile.segments; ++q) {
     const T* a[kGroups];
 #pragma GCC unroll 8
-    for (int g = 0; g < kGroups; ++g) a[g] = tile.a + tile.a_offsets[q] + 3 * g * a_row;
+    for (int g = 0; g < kGroups; ++g) a[g] = tile.a + tile.a_offsets[q] + kGroup * g * a_row;
     const auto step = [&]() __attribute__((always_inline)) {
 #pragma GCC unroll 4
       for (int j = 0; j < kVectors; ++j) bv[j] = load<T>(b + j * n);
 #pragma GCC unroll 32
       for (int i = 0; i < kRows; ++i) {
-        const Vec<T> av = splat<T>(a[i / 3][i % 3 * a_row]);
+        const Vec<T> av = splat<T>(a[i / kGroup][i % kGroup * a_row]);
 #pragma GCC unroll 4
         for (int j = 0; j < kVectors; ++j) multiply_add<T>(acc[i][j], av, bv[j]);
       }
@@ -80,16 +83,20 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
     }
 }
 
-/// Runs the tile built for this many rows.
+/// Runs the tile built for this many rows and these strides.
 template <class T, int kRows, int kVectors>
 static void gemm_tile(const GemmTile<T>& tile) {
   if constexpr (kRows > 1)
     if (tile.rows < kRows) return gemm_tile<T, kRows - 1, kVectors>(tile);
-  gemm_tile_fixed<T, kRows, kVectors>(tile);
+  if (tile.a_step == 1)
+    gemm_tile_fixed<T, kRows, kVectors, false>(tile);
+  else
+    gemm_tile_fixed<T, kRows, kVectors, true>(tile);
 }
 
 template <class T, int kRows, int kVectors>
-constexpr GemmKernel<T> kGemmKernel = {kRows, kVectors* kLanes<T>, gemm_tile<T, kRows, kVectors>};
+constexpr GemmKernel<T> kGemmKernel = {kRows, kVectors* kLanes<T>, gemm_tile<T, kRows, kVectors>,
+                                       pack_rows<T, kRows>};
 
 /// The multiply-adds of the widest tile without its loads.
 template <class T>

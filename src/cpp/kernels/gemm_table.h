@@ -7,7 +7,7 @@ namespace lepton {
 
 /// One register tile of c = a b + bias. The sum runs over `segments` runs of `length` steps: step p
 /// of run q reads a[i * a_row + a_offsets[q] + p * a_step] and row q * length + p of b, which holds
-/// whole tile columns.
+/// whole tile columns. a_row or a_step is 1.
 template <class T>
 struct GemmTile {
   int64_t rows;  // 1 .. max_rows of the kernel
@@ -28,12 +28,18 @@ struct GemmTile {
 
 /// No tile of any instruction set has more elements.
 constexpr int64_t kMaxTileElements = 512;
+/// No vector has more.
+constexpr int64_t kMaxLanes = 16;
 
 template <class T>
 struct GemmKernel {
   int64_t max_rows;
   int64_t columns;  // every tile computes and writes this many
   void (*tile)(const GemmTile<T>& tile);
+  /// source[rows, length] as groups of max_rows rows, one behind the other, each step by step: rows
+  /// that tiles read with a_row 1. Writes up to kMaxLanes elements more.
+  void (*pack_rows)(int64_t rows, int64_t length, const T* source, int64_t source_row,
+                    int64_t source_column, T* target);
 };
 
 /// A few rows times a matrix: c(i, j) = sum of a(i, p) b(p, j) + bias[j]. What b_row separates is

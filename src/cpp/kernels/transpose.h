@@ -38,16 +38,12 @@ LEPTON_INLINE V interleave(V a, V b) {
       a, b, [](int i) constexpr { return i / g * g + kUpper * g / 2 + i % g / 2 + i % 2 * n; });
 }
 
-/// target[j * target_row + i] = source[i * source_row + j] for one square of kLanes<T> rows. First
-/// blocks of lanes change places between rows, down to pieces of 16 bytes, inside which machines
-/// interleave in one instruction.
+/// Rows become columns in a square of kLanes<T> vectors. First blocks of lanes change places
+/// between rows, down to pieces of 16 bytes, inside which machines interleave in one instruction.
 template <class T>
-LEPTON_INLINE void transpose_block(const T* source, int64_t source_row, T* target,
-                                   int64_t target_row) {
+LEPTON_INLINE void transpose_vectors(Vec<T>* a) {
   constexpr int n = kLanes<T>, g = 16 / sizeof(T);
-  Vec<T> a[n], b[n];
-#pragma GCC unroll 16
-  for (int i = 0; i < n; ++i) a[i] = load<T>(source + i * source_row);
+  Vec<T> b[n];
   const auto exchange = [&]<int h>() __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int i = 0; i < n; ++i)
@@ -71,6 +67,18 @@ LEPTON_INLINE void transpose_block(const T* source, int64_t source_row, T* targe
 #pragma GCC unroll 16
     for (int i = 0; i < n; ++i) a[i] = b[i];
   }
+}
+
+/// target[j * target_row + i] = source[i * source_row + j] for kRows <= kLanes<T> rows of
+/// kLanes<T>; writes zeros behind them, kLanes<T> elements in all.
+template <class T, int kRows = kLanes<T>>
+LEPTON_INLINE void transpose_block(const T* source, int64_t source_row, T* target,
+                                   int64_t target_row) {
+  constexpr int n = kLanes<T>;
+  Vec<T> a[n];
+#pragma GCC unroll 16
+  for (int i = 0; i < n; ++i) a[i] = i < kRows ? load<T>(source + i * source_row) : Vec<T>{};
+  transpose_vectors<T>(a);
 #pragma GCC unroll 16
   for (int i = 0; i < n; ++i) store<T>(a[i], target + i * target_row);
 }
@@ -120,6 +128,46 @@ static void pack_panels(int64_t k, int64_t width, const T* source, int64_t sourc
     copy_matrix<T>(k, columns, source + j * source_column, source_row, source_column, panel, nr);
     for (int64_t p = 0; columns < nr && p < k; ++p)
       for (int64_t i = columns; i < nr; ++i) panel[p * nr + i] = 0;
+  }
+}
+
+/// Rows kFirst .. kRows of a block of kLanes<T> steps, step by step; the last rows first, as each
+/// transposed square writes zeros over the rows that follow.
+template <class T, int kRows, int kFirst = 0>
+LEPTON_INLINE void pack_block(const T* source, int64_t source_row, T* target) {
+  constexpr int kEnd = kRows - kFirst < kLanes<T> ? kRows : kFirst + kLanes<T>;
+  if constexpr (kEnd < kRows) pack_block<T, kRows, kEnd>(source, source_row, target);
+  transpose_block<T, kEnd - kFirst>(source + kFirst * source_row, source_row, target + kFirst,
+                                    kRows);
+}
+
+/// source[rows, length] as groups of kRows rows, one behind the other, each step by step. May write
+/// up to kLanes<T> elements behind the last; lanes without a row are left as they are.
+template <class T, int kRows>
+static void pack_rows(int64_t rows, int64_t length, const T* source, int64_t source_row,
+                      int64_t source_column, T* target) {
+  constexpr int64_t n = kLanes<T>;
+  const int64_t whole = rows / kRows;
+  int64_t done = 0;  // steps of the whole groups
+  if (source_column == 1) {
+    done = length / n * n;
+    for (int64_t t = 0; t < whole; ++t)
+      for (int64_t p = 0; p < done; p += n)
+        pack_block<T, kRows>(source + t * kRows * source_row + p, source_row,
+                             target + (t * length + p) * kRows);
+  } else if (source_row == 1) {
+    done = length;
+    for (int64_t p = 0; p < done; ++p)
+      for (int64_t t = 0; t < whole; ++t)
+        memcpy(target + (t * length + p) * kRows, source + p * source_column + t * kRows,
+               kRows * sizeof(T));
+  }
+  for (int64_t t = 0; t * kRows < rows; ++t) {
+    const int64_t count = t < whole ? kRows : rows - t * kRows;
+    for (int64_t p = t < whole ? done : 0; p < length; ++p)
+      for (int64_t i = 0; i < count; ++i)
+        target[(t * length + p) * kRows + i] =
+            source[(t * kRows + i) * source_row + p * source_column];
   }
 }
 

@@ -16,13 +16,17 @@ namespace {
 // Measured on Zen 3 to Zen 5: below the first, b stays in the caches without packing; below the
 // second, waking another thread costs more than it gives.
 constexpr int64_t kUnpackedElements = 300 * 300;
-constexpr double kParallelFlops = 2e6;
+constexpr double kParallelFlops = 1e6;
+// Up to so many rows of a are read in place: packing would cut them into unequal tiles.
+constexpr int64_t kFewRows = 128;
 // Packed elements of b at a time, about half of a common last-level cache.
 constexpr int64_t kPackedElements = int64_t{1} << 22;
 // A first cache of 64 sets of 8 lines, as on most x86 CPUs.
 constexpr int64_t kLineBytes = 64, kCacheSets = 64, kCacheWays = 8;
-// Sums longer than this over few results are cut into pieces that run side by side.
+// Sums longer than this over few results are cut into pieces that run side by side, and so are sums
+// of this many elements of whole rows; dot products are not, if there are enough of them.
 constexpr int64_t kPieceLength = 1024, kMostPieces = 32, kPieceResults = 1 << 16;
+constexpr int64_t kPieceElements = 1 << 17, kManyDots = 256, kManySums = 1 << 15;
 
 // Whether a column of lines, `step` elements apart, fits the first cache: rows a power of two apart
 // share a few of its sets.
@@ -43,8 +47,9 @@ class Blocked {
         kernel_(call.n <= gemm_part<T>().narrow.columns ? gemm_part<T>().narrow
                 : small_                                ? gemm_part<T>().tall
                                                         : gemm_part<T>().wide),
-        pack_a_(!small_ ||
-                (call.a.column != 1 && !(call.a.row == 1 && fits_cache<T>(call.k, call.a.column)))),
+        pack_a_(small_ ? call.a.column != 1 &&
+                             !(call.a.row == 1 && fits_cache<T>(call.k, call.a.column))
+                       : call.a.column != 1 || call.m > kFewRows),
         pack_b_(!small_ || call.b.column != 1 || !fits_cache<T>(call.k, call.b.row)),
         panels_(ceil_div(call.n, kernel_.columns)),
         tiles_(ceil_div(call.m, kernel_.max_rows)),
@@ -53,7 +58,6 @@ class Blocked {
                   kParallelFlops) {
     const int64_t limit = call.k <= 512 ? 512 : 1024;
     k_block_ = ceil_div(call.k, std::max<int64_t>(1, ceil_div(call.k, limit)));
-    a_row_ = k_block_ + 16;  // rows a power of two apart would share cache sets
     most_tiles_ = k_block_ <= 512 ? 20 : 40;
   }
 
@@ -81,8 +85,8 @@ class Blocked {
   }
 
  private:
-  int64_t first_row(int64_t tile) const {  // equal tiles
-    return call_.m * tile / tiles_;
+  int64_t first_row(int64_t tile) const {  // equal tiles, or groups of packed rows
+    return pack_a_ ? std::min(tile * kernel_.max_rows, call_.m) : call_.m * tile / tiles_;
   }
   // A ragged panel is never read in place: tiles read whole rows.
   bool packed(int64_t j) const { return pack_b_ || (j + 1) * kernel_.columns > call_.n; }
@@ -107,7 +111,9 @@ class Blocked {
   void run_block(int64_t t0, int64_t t1, int64_t j0, int64_t j1) const {
     const int64_t row0 = first_row(t0), rows = first_row(t1) - row0;
     std::optional<Scratch> packed_a, panel;
-    if (pack_a_) packed_a.emplace(static_cast<size_t>(rows * a_row_) * sizeof(T));
+    if (pack_a_)
+      packed_a.emplace(static_cast<size_t>((t1 - t0) * kernel_.max_rows * k_block_ + kMaxLanes) *
+                       sizeof(T));
     const int64_t together = std::min(panels_together(kernel_), j1 - j0);
     if (!b_ && packed(j1 - 1))
       panel.emplace(static_cast<size_t>(k_block_ * kernel_.columns * together) * sizeof(T));
@@ -116,9 +122,8 @@ class Blocked {
       MatrixView<T> a = {call_.a.data + row0 * call_.a.row + k0 * call_.a.column, call_.a.row,
                          call_.a.column};
       if (pack_a_) {
-        gemm_part<T>().copy_matrix(rows, length, a.data, a.row, a.column, packed_a->as<T>(),
-                                   a_row_);
-        a = {packed_a->as<T>(), a_row_, 1};
+        kernel_.pack_rows(rows, length, a.data, a.row, a.column, packed_a->as<T>());
+        a.data = packed_a->as<T>();
       }
       for (int64_t j = j0; j < j1; j += together)
         run_panels(a, row0, rows, j, std::min(j + together, j1), k0, length,
@@ -148,6 +153,7 @@ class Blocked {
       part.bias = call_.bias && k0 == 0 ? call_.bias + j * nr : nullptr;
       part.accumulate = k0 > 0 || call_.accumulate;
       part.row_end = panels_ == 1 && call_.c_row == call_.n && 2 * call_.n >= nr;
+      part.packed_a = pack_a_;
       multiply_panel(kernel_, part);
     }
   }
@@ -158,7 +164,7 @@ class Blocked {
   const bool pack_a_, pack_b_;
   const int64_t panels_, tiles_;
   const bool parallel_;
-  int64_t k_block_, a_row_, most_tiles_;
+  int64_t k_block_, most_tiles_;
   std::optional<Scratch> b_;
 };
 
@@ -172,10 +178,20 @@ void without_products(const GemmCall<T>& call) {
     }
 }
 
+template <class T>
+int64_t count_pieces(const GemmCall<T>& call) {
+  const int64_t results = call.m * call.n, longest = std::max(call.m, call.n);
+  const FewRowsWay way = few_rows_way(call);
+  if (way == FewRowsWay::kSums && longest < kManySums)
+    return std::clamp<int64_t>(call.k * longest / kPieceElements, 1, kMostPieces);
+  if (way == FewRowsWay::kDots && longest >= kManyDots) return 1;
+  if (call.k < 2 * kPieceLength || results > kPieceResults || results > 4 * call.k) return 1;
+  return std::min(kMostPieces, ceil_div(call.k, kPieceLength));
+}
+
 // Few results of long sums: pieces of k beside each other, then added in their order.
 template <class T>
-void in_pieces(const GemmCall<T>& call) {
-  const int64_t pieces = std::min(kMostPieces, ceil_div(call.k, kPieceLength));
+void in_pieces(const GemmCall<T>& call, int64_t pieces) {
   const int64_t size = call.m * call.n;
   const Scratch scratch(static_cast<size_t>(pieces * size) * sizeof(T));
   T* sums = scratch.as<T>();
@@ -209,9 +225,7 @@ void gemm_blocked(const GemmCall<T>& call) {
   if (call.m == 0 || call.n == 0) return;
   if (call.k == 0) return without_products(call);
   FlushDenormals flush;
-  if (call.k >= 2 * kPieceLength && call.m * call.n <= kPieceResults &&
-      call.m * call.n <= 4 * call.k)
-    return in_pieces(call);
+  if (const int64_t pieces = count_pieces(call); pieces > 1) return in_pieces(call, pieces);
   if (gemm_few_rows(call)) return;
   const int64_t panel = gemm_part<T>().wide.columns;
   const int64_t width =

@@ -18,6 +18,8 @@ constexpr int64_t kDotRows = 6, kSumRows = 3;
 constexpr int64_t kDotVectors = 8;
 // Elements of b for one task, about 20 us of reading: less does not pay for waking a thread.
 constexpr int64_t kTaskElements = 1 << 16;
+// Sums side by side that stay in the first cache; shorter runs of b read at half the speed.
+constexpr int64_t kSumElements = 4096;
 
 // The same product with rows and columns exchanged: c^T = b^T a^T.
 template <class T>
@@ -37,10 +39,9 @@ void run(FewRows<T> call, bool dots) {
     call.a_row = call.k;
     call.a_column = 1;
   }
-  // Whole cache lines for each task; a row of c that is added up should stay in the first cache.
   const int64_t work = call.k * std::max<int64_t>(1, call.m / 4);
-  int64_t grain = std::max<int64_t>(dots ? 16 : 256, kTaskElements / work);
-  grain = (std::min<int64_t>(grain, dots ? call.n : 2048) + 15) / 16 * 16;
+  const int64_t wanted = dots ? kTaskElements / work : kSumElements / std::max<int64_t>(1, call.m);
+  const int64_t grain = (std::clamp<int64_t>(wanted, 1, call.n) + 15) / 16 * 16;  // whole lines
   parallel_for(0, call.n, grain, [&](int64_t begin, int64_t end) {
     FewRows<T> part = call;
     part.n = end - begin;
@@ -51,28 +52,46 @@ void run(FewRows<T> call, bool dots) {
   });
 }
 
+// Whether a's rows are the few, and what is done with b; else the product is to be exchanged.
+struct Choice {
+  FewRowsWay way;
+  bool exchange;
+};
+template <class T>
+Choice choose(const GemmCall<T>& call) {
+  const bool long_sums = call.k >= kDotVectors * gemm_part<T>().lanes;
+  const MatrixView<T>&a = call.a, &b = call.b;
+  if (b.row == 1 && long_sums && call.m <= (a.column == 1 ? kDotRows : 1))
+    return {FewRowsWay::kDots, false};
+  if (b.column == 1 && call.m <= kSumRows && call.n >= gemm_part<T>().lanes)
+    return {FewRowsWay::kSums, false};
+  if (call.n <= kSumRows && call.m >= gemm_part<T>().lanes) {
+    if (a.column == 1 && long_sums) return {FewRowsWay::kDots, true};
+    if (a.row == 1 && call.n == 1 && call.c_row == 1) return {FewRowsWay::kSums, true};
+  }
+  return {FewRowsWay::kNone, false};
+}
+
 }  // namespace
 
 template <class T>
+FewRowsWay few_rows_way(const GemmCall<T>& call) {
+  return choose(call).way;
+}
+
+template <class T>
 bool gemm_few_rows(const GemmCall<T>& call) {
-  const bool long_sums = call.k >= kDotVectors * gemm_part<T>().lanes;
-  const MatrixView<T>&a = call.a, &b = call.b;
-  FewRows<T> rows = {call.m,   call.n, call.k,     a.data, a.row,     a.column,       b.data,
-                     b.column, call.c, call.c_row, 1,      call.bias, call.accumulate};
-  if (b.row == 1 && long_sums && call.m <= (a.column == 1 ? kDotRows : 1)) {
-    run(rows, true);
-    return true;
-  }
-  if (b.column == 1 && call.m <= kSumRows && call.n >= gemm_part<T>().lanes) {
-    rows.b_row = b.row;
-    run(rows, false);
+  const Choice choice = choose(call);
+  const bool dots = choice.way == FewRowsWay::kDots;
+  if (choice.way == FewRowsWay::kNone) return false;
+  if (!choice.exchange) {
+    run<T>({call.m, call.n, call.k, call.a.data, call.a.row, call.a.column, call.b.data,
+            dots ? call.b.column : call.b.row, call.c, call.c_row, 1, call.bias, call.accumulate},
+           dots);
     return true;
   }
   FewRows<T> columns = exchanged(call);
-  if (call.n > kSumRows || call.m < gemm_part<T>().lanes) return false;
-  const bool dots = a.column == 1 && long_sums;
-  if (!dots && (a.row != 1 || call.n != 1 || call.c_row != 1)) return false;
-  columns.b_row = dots ? a.row : a.column;
+  columns.b_row = dots ? call.a.row : call.a.column;
   if (call.bias) {
     for (int64_t i = 0; i < call.m; ++i)
       for (int64_t j = 0; j < call.n; ++j) {
@@ -85,6 +104,8 @@ bool gemm_few_rows(const GemmCall<T>& call) {
   return true;
 }
 
+template FewRowsWay few_rows_way(const GemmCall<float>&);
+template FewRowsWay few_rows_way(const GemmCall<double>&);
 template bool gemm_few_rows(const GemmCall<float>&);
 template bool gemm_few_rows(const GemmCall<double>&);
 

@@ -40,9 +40,10 @@ struct PanelCall {
   // c[i, width] is c[i + 1, 0] and width at least half a tile, so that a tile may write over the
   // end of a row into the next one, which is written later; not at the last row.
   bool row_end;
+  bool packed_a = false;  // a.data comes from pack_rows
 };
 
-/// Runs the tiles from the top of the panel down. How tall they are depends on the rows alone.
+/// Runs the tiles from the top of the panel down, equal ones where packing has not cut the rows.
 template <class T>
 void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
   const int64_t nr = kernel.columns, tiles = ceil_div(call.rows, kernel.max_rows), zero = 0;
@@ -51,8 +52,8 @@ void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
   GemmTile<T> tile = {};
   tile.segments = 1;
   tile.length = call.k;
-  tile.a_row = call.a.row;
-  tile.a_step = call.a.column;
+  tile.a_row = call.packed_a ? 1 : call.a.row;
+  tile.a_step = call.packed_a ? kernel.max_rows : call.a.column;
   tile.a_offsets = &zero;
   tile.b = call.b;
   tile.b_row = call.b_row;
@@ -61,12 +62,15 @@ void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
     std::fill(std::copy(call.bias, call.bias + call.width, bias), bias + nr, T(0));
     tile.bias = bias;
   }
+  const auto first_row = [&](int64_t t) {
+    return call.packed_a ? std::min(t * kernel.max_rows, call.rows) : call.rows * t / tiles;
+  };
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t row = call.rows * t / tiles;
+    const int64_t row = first_row(t), next = first_row(t + 1);
     T* c = call.c + row * call.c_row;
     const bool buffered = ragged && !(over && t + 1 < tiles);
-    tile.rows = call.rows * (t + 1) / tiles - row;
-    tile.a = call.a.data + row * call.a.row;
+    tile.rows = next - row;
+    tile.a = call.a.data + row * (call.packed_a ? call.k : call.a.row);
     tile.c = buffered ? out : c;
     tile.c_row = buffered ? nr : call.c_row;
     tile.accumulate = call.accumulate && !buffered;
