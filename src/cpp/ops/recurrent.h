@@ -44,10 +44,9 @@ void visit_recurrent_ops(Visit&& op) {
   op(OpInfo{.name = "gru",
             .signature = "input, weight_ih, weight_hh, bias_ih=None, bias_hh=None, h0=None, "
                          "reverse=False",
-            .doc = "One direction of one GRU layer: input [T, N, I], weight_ih [3 H, I], "
-                   "weight_hh [3 H, H] and biases [3 H] in the order reset, update, new; h0 "
-                   "[N, H], zero if not given. Returns output [T, N, H] and h_n; reverse starts "
-                   "from the last step.",
+            .doc =
+                "One direction of one GRU layer: as lstm, but with three gates in the order reset, "
+                "update, new, and without a cell state. Returns output [T, N, H] and h_n.",
             .formula = "gru(input, weight_ih, weight_hh, bias_ih, bias_hh, h0, reverse)",
             .samples = "randn(5, 2, 4), randn(9, 4), randn(9, 3), randn(9), randn(9), "
                        "randn(2, 3); "
@@ -58,10 +57,9 @@ void visit_recurrent_ops(Visit&& op) {
   op(OpInfo{.name = "rnn",
             .signature = "input, weight_ih, weight_hh, bias_ih=None, bias_hh=None, h0=None, "
                          "nonlinearity='tanh', reverse=False",
-            .doc = "One direction of one recurrent layer h = f(x W_ih^T + b_ih + h W_hh^T + b_hh): "
-                   "input [T, N, I], weight_ih [H, I], weight_hh [H, H], biases [H], h0 [N, H], "
-                   "zero if not given; f is 'tanh' or 'relu'. Returns output [T, N, H] and h_n; "
-                   "reverse starts from the last step.",
+            .doc = "One direction of one recurrent layer h = f(x W_ih^T + b_ih + h W_hh^T + b_hh), "
+                   "where f is 'tanh' or 'relu': as lstm, but with one gate and without a cell "
+                   "state. Returns output [T, N, H] and h_n.",
             .formula = "rnn(input, weight_ih, weight_hh, bias_ih, bias_hh, h0, nonlinearity, "
                        "reverse)",
             .samples = "randn(5, 2, 4), randn(3, 4), randn(3, 3), randn(3), randn(3), "

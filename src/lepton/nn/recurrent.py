@@ -74,7 +74,14 @@ class LSTM(LSTMKind, RecurrentLayers):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            dtype=dtype,
         )
         self.proj_size = check_int("LSTM", "proj_size", proj_size, 0)
         if self.proj_size:
@@ -94,7 +101,22 @@ class LSTM(LSTMKind, RecurrentLayers):
         ) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
 
 
-class GRU(GRUKind, RecurrentLayers):
+class _OneState(RecurrentLayers):
+    """Layers whose cells have no state but h."""
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Run over the sequences from the states `hx`, zeros if not given."""
+        output, (h_n,) = self._compute(input, [] if hx is None else [hx])
+        return output, h_n
+
+    if TYPE_CHECKING:
+
+        def __call__(  # type: ignore[override]
+            self, input: Tensor, hx: Tensor | None = None
+        ) -> tuple[Tensor, Tensor]: ...
+
+
+class GRU(GRUKind, _OneState):
     """Gated recurrent units [1]_.
 
     Per step, with s the logistic function and the gates' weights one below the other::
@@ -106,20 +128,8 @@ class GRU(GRUKind, RecurrentLayers):
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of the input and of the state.
-    num_layers : int
-        Layers on top of each other; each takes the outputs of the one below.
-    bias : bool
-        Whether the layers have biases.
-    batch_first : bool
-        Whether input and output are ``(N, T, ...)`` instead of ``(T, N, ...)``.
-    dropout : float
-        Probability of a zero in the outputs of all layers but the last, in training.
-    bidirectional : bool
-        Whether each layer runs in both directions; outputs are joined along the last axis.
-    dtype : dtype, optional
-        Of the parameters; float32 if not given.
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype
+        As in `LSTM`.
 
     Shapes: x ``(T, N, input_size)``, or ``(T, input_size)`` without a batch; the result is
     ``output, h_n`` with output ``(T, N, D * hidden_size)`` and h_n
@@ -141,55 +151,16 @@ class GRU(GRUKind, RecurrentLayers):
     ((2, 5, 3), (1, 2, 3))
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        *,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype
-        )
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Run over the sequences from the states `hx`, zeros if not given."""
-        output, (h_n,) = self._compute(input, [] if hx is None else [hx])
-        return output, h_n
-
-    if TYPE_CHECKING:
-
-        def __call__(  # type: ignore[override]
-            self, input: Tensor, hx: Tensor | None = None
-        ) -> tuple[Tensor, Tensor]: ...
-
-
-class RNN(RNNKind, RecurrentLayers):
+class RNN(RNNKind, _OneState):
     """Plain recurrent layers [1]_: ``h = f(W_ih x + b_ih + W_hh h + b_hh)`` per step.
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of the input and of the state.
-    num_layers : int
-        Layers on top of each other; each takes the outputs of the one below.
+    input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype
+        As in `LSTM`.
     nonlinearity : 'tanh' or 'relu'
         The function f.
-    bias : bool
-        Whether the layers have biases.
-    batch_first : bool
-        Whether input and output are ``(N, T, ...)`` instead of ``(T, N, ...)``.
-    dropout : float
-        Probability of a zero in the outputs of all layers but the last, in training.
-    bidirectional : bool
-        Whether each layer runs in both directions; outputs are joined along the last axis.
-    dtype : dtype, optional
-        Of the parameters; float32 if not given.
 
     Shapes: as of `GRU`, with ``weight_ih_l0`` ``(hidden_size, input_size)``.
 
@@ -221,17 +192,13 @@ class RNN(RNNKind, RecurrentLayers):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, dtype
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            dtype=dtype,
         )
         self._set_nonlinearity(nonlinearity)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Run over the sequences from the states `hx`, zeros if not given."""
-        output, (h_n,) = self._compute(input, [] if hx is None else [hx])
-        return output, h_n
-
-    if TYPE_CHECKING:
-
-        def __call__(  # type: ignore[override]
-            self, input: Tensor, hx: Tensor | None = None
-        ) -> tuple[Tensor, Tensor]: ...

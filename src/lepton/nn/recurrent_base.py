@@ -96,12 +96,13 @@ class RecurrentLayers(RecurrentWeights):
         self,
         input_size: int,
         hidden_size: int,
-        num_layers: int,
-        bias: bool,
-        batch_first: bool,
-        dropout: float,
-        bidirectional: bool,
-        dtype: Any,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        *,
+        dtype: Any = None,
     ) -> None:
         super().__init__(input_size, hidden_size, bias)
         name = type(self).__name__

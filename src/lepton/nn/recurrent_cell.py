@@ -15,7 +15,9 @@ __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 class _Cell(RecurrentWeights):
     """One step of one layer."""
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool, dtype: Any) -> None:
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = None
+    ) -> None:
         super().__init__(input_size, hidden_size, bias)
         self._add_weights("", self.input_size, dtype)
         self.reset_parameters()
@@ -32,6 +34,14 @@ class _Cell(RecurrentWeights):
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}" + ", bias=False" * (not self.bias)
+
+
+class _OneState(_Cell):
+    """Cells that have no state but h."""
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        """Return the state after `input` from the state `hx`, zeros if not given."""
+        return self._step(input, [] if hx is None else [hx])[0]
 
 
 class LSTMCell(LSTMKind, _Cell):
@@ -63,11 +73,6 @@ class LSTMCell(LSTMKind, _Cell):
     ((2, 3), (2, 3))
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = None
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, dtype)
-
     def forward(
         self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -82,17 +87,13 @@ class LSTMCell(LSTMKind, _Cell):
         ) -> tuple[Tensor, Tensor]: ...
 
 
-class GRUCell(GRUKind, _Cell):
+class GRUCell(GRUKind, _OneState):
     """One step of a `GRU` layer.
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of the input and of the state.
-    bias : bool
-        Whether the cell has biases.
-    dtype : dtype, optional
-        Of the parameters; float32 if not given.
+    input_size, hidden_size, bias, dtype
+        As in `LSTMCell`.
 
     Shapes: x ``(N, input_size)`` or ``(input_size,)``, result ``(N, hidden_size)``,
     ``weight_ih`` ``(3 * hidden_size, input_size)``.
@@ -107,29 +108,16 @@ class GRUCell(GRUKind, _Cell):
     (2, 3)
     """
 
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, *, dtype: Any = None
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, dtype)
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """Return the state after `input` from the state `hx`, zeros if not given."""
-        return self._step(input, [] if hx is None else [hx])[0]
-
-
-class RNNCell(RNNKind, _Cell):
+class RNNCell(RNNKind, _OneState):
     """One step of an `RNN` layer: ``h = f(W_ih x + b_ih + W_hh h + b_hh)``.
 
     Parameters
     ----------
-    input_size, hidden_size : int
-        Features of the input and of the state.
-    bias : bool
-        Whether the cell has biases.
+    input_size, hidden_size, bias, dtype
+        As in `LSTMCell`.
     nonlinearity : 'tanh' or 'relu'
         The function f.
-    dtype : dtype, optional
-        Of the parameters; float32 if not given.
 
     Shapes: x ``(N, input_size)`` or ``(input_size,)``, result ``(N, hidden_size)``,
     ``weight_ih`` ``(hidden_size, input_size)``.
@@ -153,12 +141,8 @@ class RNNCell(RNNKind, _Cell):
         *,
         dtype: Any = None,
     ) -> None:
-        super().__init__(input_size, hidden_size, bias, dtype)
+        super().__init__(input_size, hidden_size, bias, dtype=dtype)
         self._set_nonlinearity(nonlinearity)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        """Return the state after `input` from the state `hx`, zeros if not given."""
-        return self._step(input, [] if hx is None else [hx])[0]
 
     def extra_repr(self) -> str:
         relu = f", nonlinearity={self.nonlinearity}" * (self.nonlinearity != "tanh")
