@@ -155,12 +155,12 @@ TEST_CASE("pooling of more than 16 MB has the bits of its halves") {
   std::mt19937 generator(5);
   const Tensor x = random_tensor(generator, {70, 64, 31, 32}, DType::kFloat32);
   for (const Tensor& input : {x, with_axis_innermost(x, 1)}) {
-    check_halves([](const Tensor& in) { return max_pool2d(in, {2, 2}); }, input, 0);
-    check_halves([](const Tensor& in) { return max_pool2d(in, {3, 3}, Pair{1, 1}, {1, 1}); }, input,
-                 0);
-    check_halves([](const Tensor& in) { return avg_pool2d(in, {3, 3}, Pair{2, 2}, {1, 1}); }, input,
-                 0);
-    check_halves([](const Tensor& in) { return adaptive_avg_pool2d(in, {1, 1}); }, input, 0);
+    check_halves([](const Tensor& in) { return max_pool2d(in, {2, 2}); }, input);
+    check_halves([](const Tensor& in) { return max_pool2d(in, {3, 3}, Pair{1, 1}, {1, 1}); },
+                 input);
+    check_halves([](const Tensor& in) { return avg_pool2d(in, {3, 3}, Pair{2, 2}, {1, 1}); },
+                 input);
+    check_halves([](const Tensor& in) { return adaptive_avg_pool2d(in, {1, 1}); }, input);
   }
 }
 

@@ -31,7 +31,7 @@ void add_into(const Tensor& dst, const Tensor& src) {
   const int64_t size = dst.item_size();
   parallel_for(0, dst.numel(), 1 << 15, [&](int64_t b, int64_t e) {
     const void* inputs[] = {dst.bytes() + b * size, laid.bytes() + b * size};
-    kernel(e - b, inputs, dst.bytes() + b * size, nullptr);
+    kernel(e - b, inputs, dst.bytes() + b * size, nullptr, false);
   });
 }
 

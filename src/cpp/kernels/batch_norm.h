@@ -176,41 +176,30 @@ void gradient_sums(const ChannelBlock& at, const T* x, const ChannelGradient<T>&
 
 /// Writes formula(offset, lanes, per(array) ...) everywhere. Where channels are innermost a vector
 /// may spill into the next row, which is written after it.
-template <class T, bool kStream, class Formula>
-LEPTON_INLINE void map_channels(const ChannelBlock& at, T* y, Formula formula) {
+template <class T, class Formula>
+LEPTON_INLINE void map_channels(const ChannelBlock& at, bool stream, T* y, Formula formula) {
+  stream = stream && (at.run == 1 ? can_stream(y, at.channels) && can_stream(y, at.row_stride)
+                                  : can_stream(y, at.run));
   if (at.run == 1) {
     const int64_t size = (at.rows - 1) * at.row_stride + at.channels;
     for (int64_t r = 0; r < at.rows; ++r)
       for (int64_t c = 0; c < at.channels; c += kLanes<T>) {
         const int64_t offset = r * at.row_stride + c, left = size - offset;
         const auto per = [&](const T* array) LEPTON_BODY { return load<T>(array + c); };
-        if constexpr (kStream)
-          store_streaming<T>(formula(offset, kLanes<T>, per), y + offset);
-        else if (left >= kLanes<T>) [[likely]]
-          store<T>(formula(offset, kLanes<T>, per), y + offset);
+        if (left >= kLanes<T>) [[likely]]
+          store_either<T>(stream, formula(offset, kLanes<T>, per), y + offset);
         else
           store_first<T>(formula(offset, left, per), y + offset, left);
       }
-    return;
-  }
-  for_planes(at, [&](int64_t offset, int64_t c) LEPTON_BODY {
-    const auto per = [&](const T* array) LEPTON_BODY { return splat<T>(array[c]); };
-    for_each_vector<T>(at.run, [&](int64_t i, int64_t lanes) LEPTON_BODY {
-      const Vec<T> v = formula(offset + i, lanes, per);
-      if constexpr (kStream)
-        store_streaming<T>(v, y + offset + i);
-      else
-        store<T>(v, y + offset + i, lanes);
+  } else {
+    for_planes(at, [&](int64_t offset, int64_t c) LEPTON_BODY {
+      const auto per = [&](const T* array) LEPTON_BODY { return splat<T>(array[c]); };
+      for_each_vector<T>(at.run, [&](int64_t i, int64_t lanes) LEPTON_BODY {
+        store_either<T>(stream, formula(offset + i, lanes, per), y + offset + i, lanes);
+      });
     });
-  });
-}
-template <class T, class Formula>
-LEPTON_INLINE void map_channels(const ChannelBlock& at, bool stream, T* y, Formula formula) {
-  const bool whole = at.run == 1 ? can_stream(y, at.channels) && can_stream(y, at.row_stride)
-                                 : can_stream(y, at.run);
-  if (!stream || !whole) return map_channels<T, false>(at, y, formula);
-  map_channels<T, true>(at, y, formula);
-  finish_streaming();
+  }
+  if (stream) finish_streaming();
 }
 
 template <class T, Activation kActivation>
@@ -230,8 +219,8 @@ void gradient(const ChannelBlock& at, const T* x, const ChannelGradient<T>& g,
   const Incoming<T, kActivation> incoming{g};
   map_channels<T>(at, stream, dx, [&](int64_t i, int64_t lanes, auto per) LEPTON_BODY {
     const Vec<T> v = load<T>(x + i, lanes);
-    return incoming(i, lanes, v, per) * per(slope.of_dy) + (v - per(g.by.mean)) * per(slope.of_x) +
-           per(slope.constant);
+    const Vec<T> far = (v - per(g.by.mean)) * per(slope.of_x) + per(slope.constant);
+    return incoming(i, lanes, v, per) * per(slope.of_dy) + far;  // one way to fuse it
   });
 }
 

@@ -57,16 +57,17 @@ LEPTON_INLINE Vec<T> load_input(const T* const* in, int64_t i) {
 /// Whole vectors in place, then the rest through padded buffers, so that F is compiled once.
 template <class F, class T, int... I, int... P>
 LEPTON_INLINE void vector_loop(int64_t n, const void* const* inputs, void* output,
-                               const double* params, Indices<I...>, Indices<P...>) {
+                               const double* params, bool stream, Indices<I...>, Indices<P...>) {
   constexpr int64_t kCount = kLanes<T>;
   const Vec<T> p[] = {constant<Vec<T>>(params[P])..., Vec<T>{}};
   const T* in[] = {static_cast<const T*>(inputs[I])...};
   T *out = static_cast<T*>(output), padded[sizeof...(I)][kCount], result[kCount];
   const int64_t rest = n % kCount, whole = n - rest;
   int64_t end = whole;
+  bool past = stream && can_stream(out, whole);
   for (bool last = false;; last = true) {
     for (int64_t i = 0; i < end; i += kCount)
-      store<T>(F::call(load_input<F, T, I>(in, i)..., p[P]...), out + i);
+      store_either<T>(past, F::call(load_input<F, T, I>(in, i)..., p[P]...), out + i);
     if (last || rest == 0) break;
     for (size_t k = 0; k < sizeof...(I); ++k) {
       if ((F::used >> k & 1) == 0) continue;
@@ -75,6 +76,7 @@ LEPTON_INLINE void vector_loop(int64_t n, const void* const* inputs, void* outpu
     }
     out = result;
     end = kCount;
+    past = false;
   }
   if (rest) memcpy(static_cast<T*>(output) + whole, result, static_cast<size_t>(rest) * sizeof(T));
 }
@@ -99,12 +101,12 @@ LEPTON_INLINE void scalar_loop(int64_t n, const void* const* inputs, void* outpu
 }
 
 template <class Op, int which, class T>
-void run(int64_t n, const void* const* inputs, void* output, const double* params) {
+void run(int64_t n, const void* const* inputs, void* output, const double* params, bool stream) {
   using F = Function<Op, which>;
   constexpr FirstIndices<F::arrays> arrays{};
   constexpr FirstIndices<F::parameters> parameters{};
   if constexpr (kIsFloating<T> && !Op::scalar && !ElementwiseInfo(Op::info).boolean_result)
-    vector_loop<F, T>(n, inputs, output, params, arrays, parameters);
+    vector_loop<F, T>(n, inputs, output, params, stream, arrays, parameters);
   else
     scalar_loop<F, T>(n, inputs, output, params, arrays, parameters);
 }
@@ -154,8 +156,10 @@ void where(int64_t n, const uint8_t* condition, const void* a, const void* b, vo
   if (bytes == 8) where_of<uint64_t>(n, condition, a, b, output);
 }
 
+void finish() { finish_streaming(); }
+
 }  // namespace
 
-const ElementwiseTable elementwise_table = {Kernels<ElementwiseOps>::ops, where};
+const ElementwiseTable elementwise_table = {Kernels<ElementwiseOps>::ops, where, finish};
 
 }  // namespace lepton::LEPTON_ISA

@@ -86,14 +86,6 @@ LEPTON_INLINE void row_moments(int64_t n, const T* x, T* mean, T* squares) {
   *squares = left > 0 ? left : 0;
 }
 
-template <class T>
-LEPTON_INLINE void store_row(bool stream, Vec<T> v, T* y, int64_t lanes) {
-  if (stream)
-    store_streaming<T>(v, y);
-  else
-    store<T>(v, y, lanes);
-}
-
 template <class T, bool kWeight, bool kBias>
 void layer_norm_rows(const LayerNormRows<T>& at, const T* bias, double eps, T* y) {
   const int64_t n = at.n;
@@ -107,7 +99,7 @@ void layer_norm_rows(const LayerNormRows<T>& at, const T* bias, double eps, T* y
       Vec<T> v = (load<T>(x + i, lanes) - splat<T>(mean)) * splat<T>(scale);
       if constexpr (kWeight) v *= load<T>(at.weight + i, lanes);
       if constexpr (kBias) v += load<T>(bias + i, lanes);
-      store_row<T>(stream, v, y + i, lanes);
+      store_either<T>(stream, v, y + i, lanes);
     });
     at.mean[r] = mean;
     at.inverse_std[r] = scale;
@@ -147,8 +139,8 @@ LEPTON_INLINE RowSlope<T> row_slope(int64_t n, const T* x, const T* dy, const T*
 
 /// The gradient of kRows rows at once: their shares of dweight and dbias are summed in registers.
 template <class T, bool kWeight, bool kSums, int kRows>
-LEPTON_INLINE void some_rows_gradient(const LayerNormRows<T>& rows, int64_t first, bool stream,
-                                      const T* dy, T* dx, T* dweight, T* dbias) {
+LEPTON_INLINE void some_rows_gradient(const LayerNormRows<T>& rows, int64_t first, const T* dy,
+                                      T* dx, T* dweight, T* dbias) {
   const int64_t n = rows.n;
   const T* x = rows.x + first * n;
   const T* weight = rows.weight;
@@ -168,7 +160,7 @@ LEPTON_INLINE void some_rows_gradient(const LayerNormRows<T>& rows, int64_t firs
       Vec<T> slope = g;
       if constexpr (kWeight) slope *= load<T>(weight + i, lanes);
       const Vec<T> v = (slope - row[r].shift - unit * row[r].tilt) * row[r].scale;
-      store_row<T>(stream, v, dx + at, lanes);
+      store<T>(v, dx + at, lanes);
       of_weight += g * unit;
       of_bias += g;
     }
@@ -183,12 +175,10 @@ template <class T, bool kWeight, bool kSums>
 void layer_norm_rows_gradient(const LayerNormRows<T>& at, const T* dy, T* dx, T* dweight,
                               T* dbias) {
   // Two rows: what they need each stays in the 16 registers of AVX2.
-  const bool stream = at.stream && can_stream(dx, at.n);
   int64_t r = 0;
   for (; r + 2 <= at.rows; r += 2)
-    some_rows_gradient<T, kWeight, kSums, 2>(at, r, stream, dy, dx, dweight, dbias);
-  if (r < at.rows) some_rows_gradient<T, kWeight, kSums, 1>(at, r, stream, dy, dx, dweight, dbias);
-  if (stream) finish_streaming();
+    some_rows_gradient<T, kWeight, kSums, 2>(at, r, dy, dx, dweight, dbias);
+  if (r < at.rows) some_rows_gradient<T, kWeight, kSums, 1>(at, r, dy, dx, dweight, dbias);
 }
 
 template <class T>

@@ -42,7 +42,7 @@ struct ChannelSlope {
 };
 
 /// Rows of a layer normalisation; weight and bias, of n elements each, may be null. `stream` stores
-/// results past the caches.
+/// y past the caches.
 template <class T>
 struct LayerNormRows {
   int64_t rows, n;

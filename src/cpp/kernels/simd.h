@@ -109,6 +109,16 @@ LEPTON_INLINE void finish_streaming() {
   __builtin_ia32_sfence();
 #endif
 }
+/// store_streaming or store. The compiler may not know which: it would make two loops of one, whose
+/// multiply-adds it might contract differently, and bits would depend on the size of a result.
+template <class T>
+LEPTON_INLINE void store_either(bool stream, Vec<T> v, T* p) {
+  asm volatile("" : "+r"(stream));
+  if (stream)
+    store_streaming<T>(v, p);
+  else
+    store<T>(v, p);
+}
 /// Whether rows of `row` elements from p on may be written with store_streaming.
 template <class T>
 LEPTON_INLINE bool can_stream(const T* p, int64_t row) {
@@ -156,6 +166,10 @@ LEPTON_INLINE Vec<T> load(const T* p, int64_t lanes) {
 template <class T>
 LEPTON_INLINE void store(Vec<T> v, T* p, int64_t lanes) {
   lanes == kLanes<T> ? store<T>(v, p) : store_first<T>(v, p, lanes);
+}
+template <class T>
+LEPTON_INLINE void store_either(bool stream, Vec<T> v, T* p, int64_t lanes) {
+  lanes == kLanes<T> ? store_either<T>(stream, v, p) : store_first<T>(v, p, lanes);
 }
 
 }  // namespace lepton::LEPTON_ISA

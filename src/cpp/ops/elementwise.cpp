@@ -7,6 +7,7 @@
 #include "autograd/node.h"
 #include "core/strided_loop.h"
 #include "kernels/dispatch.h"
+#include "ops/layout.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
 
@@ -38,20 +39,29 @@ class BlockRunner {
  public:
   BlockRunner(Kernel kernel, const double* parameters, const Tensor& output,
               std::span<const Input> inputs, DType type)
-      : kernel_(kernel), parameters_(parameters), output_(output), inputs_(inputs), type_(type) {}
+      : kernel_(kernel),
+        parameters_(parameters),
+        output_(output),
+        inputs_(inputs),
+        type_(type),
+        stream_(is_streamed(output)) {}
 
   void run(const StridedLoop& loop) const {
     loop.parallel_run(kGrain, [&](const StridedLoop::Offsets& at, int64_t n) {
       alignas(64) std::byte buffers[kMaxArrays][kBlock * sizeof(double)];
+      const void* pointers[kMaxArrays];
       const int64_t block = whole_runs(loop) ? n : kBlock;
       for (int64_t i = 0; i < n; i += block) {
         const int64_t m = std::min(block, n - i);
-        const void* pointers[kMaxArrays];
-        for (size_t k = 0; k < inputs_.size(); ++k)
-          pointers[k] = gather(k, at[k + 1] + i * loop.inner_stride(k + 1),
-                               loop.inner_stride(k + 1), m, buffers[k]);
-        kernel_(m, pointers, output_.bytes() + (at[0] + i) * output_.item_size(), parameters_);
+        for (size_t k = 0; k < inputs_.size(); ++k) {
+          const int64_t stride = loop.inner_stride(k + 1);
+          if (i > 0 && stride == 0) continue;  // the first block's elements serve all others
+          pointers[k] = gather(k, at[k + 1] + i * stride, stride, m, buffers[k]);
+        }
+        kernel_(m, pointers, output_.bytes() + (at[0] + i) * output_.item_size(), parameters_,
+                stream_);
       }
+      if (stream_) kernels().elementwise->finish();
     });
   }
 
@@ -78,6 +88,7 @@ class BlockRunner {
   const Tensor& output_;
   std::span<const Input> inputs_;
   DType type_;
+  bool stream_;
 };
 
 // Fresh memory for a result, laid out as the first operand that has the result's shape.

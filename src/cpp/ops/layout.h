@@ -44,11 +44,13 @@ struct IncomingGradient {
   }
 };
 
-/// Results of this many bytes are stored past the caches: about half of a last level, so that what
-/// the next op reads of smaller ones is still there.
-constexpr int64_t kStreamBytes = int64_t{16} << 20;
+/// Results of this many bytes are stored past the caches: a little less than half of a last level
+/// of 32 MB, which then holds no result beside its input; what the next op reads of smaller ones is
+/// still there.
+constexpr int64_t kStreamBytes = int64_t{15} << 20;
+inline bool is_streamed(int64_t bytes) { return bytes >= kStreamBytes; }
 inline bool is_streamed(const Tensor& result) {
-  return result.numel() * result.item_size() >= kStreamBytes;
+  return is_streamed(result.numel() * result.item_size());
 }
 
 }  // namespace lepton
