@@ -31,7 +31,8 @@ struct GeluErf : UnaryOp<kFloating> {
                                         .space = Space::kInternal};
   template <class V>
   LEPTON_INLINE V distribution(V x) {
-    return constant<V>(0.5) + constant<V>(0.5) * erf(x * constant<V>(0.707106781186547524));
+    const V tail = normal_tail(abs(x));
+    return select(x > constant<V>(0), constant<V>(1) - tail, tail);
   }
   template <class V>
   LEPTON_INLINE V forward(V x) {
@@ -40,7 +41,8 @@ struct GeluErf : UnaryOp<kFloating> {
   static constexpr unsigned needs = kNeedsX;
   template <class V>
   LEPTON_INLINE V gradient0(V dy, V x, V) {
-    const V density = constant<V>(0.398942280401432678) * exp(constant<V>(-0.5) * x * x);
+    const V density =
+        constant<V>(0.398942280401432678) * exp_of_negative(constant<V>(-0.5) * x * x);
     return dy * (distribution(x) + x * density);
   }
 };

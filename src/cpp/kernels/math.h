@@ -131,6 +131,22 @@ LEPTON_INLINE V polynomial(V x, double c0, C... c) {
   return polynomial(x, c...) * x + constant<V>(c0);
 }
 
+/// Every second coefficient, from the first on, as a polynomial.
+template <class V>
+LEPTON_INLINE V every_second(V, double c0, double = 0) {
+  return constant<V>(c0);
+}
+template <class V, class... C>
+LEPTON_INLINE V every_second(V z, double c0, double, C... c) {
+  return every_second(z, c...) * z + constant<V>(c0);
+}
+/// The same as polynomial from even and odd powers apart: half as many steps wait for one another.
+template <class V, class... C>
+LEPTON_INLINE V split_polynomial(V x, double c0, C... c) {
+  const V z = x * x;
+  return every_second(z, c...) * x + every_second(z, c0, c...);
+}
+
 // Adding 1.5 * 2^mantissa rounds to an integer and leaves it, as a two's complement number, in the
 // low bits.
 template <class V>
@@ -158,13 +174,13 @@ template <class V>
 LEPTON_INLINE V expm1_reduced(V r) {
   V p;
   if constexpr (kIsFloat<V>)
-    p = polynomial(r, 0.5, 1.66666668160535861e-1, 4.16663584980854592e-2, 8.33327308876285011e-3,
-                   1.39408302861697767e-3, 1.99142231603451009e-4);
+    p = split_polynomial(r, 0.5, 1.66666668160535861e-1, 4.16663584980854592e-2,
+                         8.33327308876285011e-3, 1.39408302861697767e-3, 1.99142231603451009e-4);
   else
-    p = polynomial(r, 0.5, 1.66666666666666763e-1, 4.16666666666667005e-2, 8.33333333332174307e-3,
-                   1.38888888888670849e-3, 1.98412698859737816e-4, 2.48015873602897951e-5,
-                   2.7557244255893666e-6, 2.75572428618910839e-7, 2.51090522142358147e-8,
-                   2.09244395912371418e-9);
+    p = split_polynomial(r, 0.5, 1.66666666666666763e-1, 4.16666666666667005e-2,
+                         8.33333333332174307e-3, 1.38888888888670849e-3, 1.98412698859737816e-4,
+                         2.48015873602897951e-5, 2.7557244255893666e-6, 2.75572428618910839e-7,
+                         2.51090522142358147e-8, 2.09244395912371418e-9);
   return p * (r * r) + r;
 }
 
@@ -326,6 +342,7 @@ LEPTON_INLINE V per_lane(V x, F f) {
 LEPTON_LIBM(sin)
 LEPTON_LIBM(cos)
 LEPTON_LIBM(erf)
+LEPTON_LIBM(erfc)
 
 /// Sine (shift 0) or cosine (shift 1); 2.5 ulp.
 template <class V>
@@ -388,6 +405,30 @@ LEPTON_INLINE V erf(V x) {
     return select(a < constant<V>(1), near, far);
   } else {
     return per_lane(x, [](double a) __attribute__((always_inline)) { return libm_erf(a); });
+  }
+}
+
+/// The normal distribution function of -a for a >= 0, double by C's. Float: within 7e-8, and within
+/// 2^-21 of its value for each time that it halves, as far as a = 6.5: from a polynomial for its
+/// logarithm. 0 from 10.5 on.
+template <class V>
+LEPTON_INLINE V normal_tail(V a) {
+  if constexpr (kIsFloat<V>) {
+    const auto far = a > constant<V>(10.5);
+    a = select(far, constant<V>(10.5), a);
+    const V binary_log =
+        split_polynomial(a, -0.999999981, -1.15110527, -0.459213022, -0.0524593681, 0.00696082641,
+                         4.15332748e-06, -0.000292765074, 8.52118549e-05, -1.38941926e-05,
+                         1.39709065e-06, -8.0788451e-08, 2.05891147e-09);
+    const V shifted = binary_log + integer_shift<V>();
+    const V rest = binary_log - (shifted - integer_shift<V>());
+    const V p = expm1_reduced(rest * constant<V>(0.693147180559945309)) + constant<V>(1);
+    return select(far, constant<V>(0), from_bits<V>(bits(p) + (bits(shifted) << kMantissa<V>)));
+  } else {
+    return constant<V>(0.5) * per_lane(
+                                  a * constant<V>(0.707106781186547524),
+                                  [](double v)
+                                      __attribute__((always_inline)) { return libm_erfc(v); });
   }
 }
 
