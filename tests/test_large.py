@@ -28,6 +28,40 @@ def test_results_larger_than_a_cache(layout: str) -> None:
     np.testing.assert_array_equal((t + t).numpy(), x + x)
 
 
+@pytest.mark.parametrize("name", ["exp", "tanh", "relu", "gelu", "silu"])
+def test_large_results_have_the_bits_of_their_parts(name: str) -> None:
+    """They are stored past the caches, their parts are not."""
+    x = np.random.default_rng(3).standard_normal((2, 1 << 22), dtype=np.float32)
+    function = getattr(lepton, name, None) or getattr(lepton.nn.functional, name)
+
+    def results(array: Array) -> tuple[Array, Array]:
+        t = lepton.tensor(array).requires_grad_()
+        y = function(t)
+        y.backward(lepton.asarray(array))
+        assert t.grad is not None
+        return y.detach().numpy(), t.grad.numpy()
+
+    parts = [results(row) for row in x.reshape(8, -1)]
+    for whole, some in zip(results(x), zip(*parts, strict=True), strict=True):
+        np.testing.assert_array_equal(whole, np.stack(some).reshape(whole.shape))
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("shape", [(3, 1_000_003), (100_003, 17), (700, 5, 301), (4097,), (1, 5)])
+def test_variance_of_many(shape: tuple[int, ...], axis: int | None) -> None:
+    """Far from zero, so that a difference of sums of squares would keep no digit."""
+    if axis is not None and axis >= len(shape):
+        return
+    x = 1000 + np.random.default_rng(4).standard_normal(shape, dtype=np.float32)
+    for layout in (x, np.asfortranarray(x), x[..., ::-1]):
+        result = lepton.var(lepton.asarray(layout), axis=axis, correction=0.5).numpy()
+        expected = np.var(layout.astype("f8"), axis=axis, ddof=0.5)
+        # Sums of up to 4096 squares, of distances from a mean that is rounded and summed, too.
+        off = 8 * 1000 * 2**-24
+        bound = 4096 * 2**-24 * expected + 2 * off * np.sqrt(expected) + off**2
+        assert (np.abs(result - expected) <= bound).all()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8"])
 @pytest.mark.parametrize("name", ["argmax", "argmin"])
 @pytest.mark.parametrize("shape", [(200_003,), (3, 70_000), (5000, 300), (300, 257, 2)])

@@ -163,20 +163,34 @@ void row(int64_t n, const void* x, int64_t stride, void* result) {
   }
 }
 
+template <class Op, class T, int kRows, class Result>
+LEPTON_INLINE void add_rows(int64_t width, const Storage<T>* from, int64_t row_stride,
+                            Result* strip) {
+  using Acc = decltype(Op::template identity<T>());
+  LEPTON_INDEPENDENT_LOOP
+  for (int64_t c = 0; c < width; ++c) {
+    Acc acc = static_cast<Acc>(strip[c]);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r)
+      acc = static_cast<Acc>(Op::apply(acc, static_cast<Acc>(from[r * row_stride + c])));
+    strip[c] = acc;
+  }
+}
+
 template <class Op, class T>
 void columns(int64_t rows, int64_t cols, const void* x, int64_t row_stride, void* acc) {
   using Acc = decltype(Op::template identity<T>());
   auto* to = static_cast<Storage<Acc>*>(acc);
-  constexpr int64_t kStrip = 1024;  // columns whose accumulators stay in the first-level cache
+  // Columns whose accumulators stay in the first-level cache, and rows that one look at them takes.
+  constexpr int64_t kStrip = (16 << 10) / sizeof(Storage<Acc>), kRows = 8;
   for (int64_t c0 = 0; c0 < cols; c0 += kStrip) {
     const int64_t width = cols - c0 < kStrip ? cols - c0 : kStrip;
     Storage<Acc>* strip = to + c0;
-    for (int64_t r = 0; r < rows; ++r) {
-      const auto* from = static_cast<const Storage<T>*>(x) + r * row_stride + c0;
-      LEPTON_INDEPENDENT_LOOP
-      for (int64_t c = 0; c < width; ++c)
-        strip[c] = Op::apply(static_cast<Acc>(strip[c]), static_cast<Acc>(from[c]));
-    }
+    const auto* from = static_cast<const Storage<T>*>(x) + c0;
+    int64_t r = 0;
+    for (; r + kRows <= rows; r += kRows)
+      add_rows<Op, T, kRows>(width, from + r * row_stride, row_stride, strip);
+    for (; r < rows; ++r) add_rows<Op, T, 1>(width, from + r * row_stride, row_stride, strip);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "autograd/node.h"
 #include "ops/channels.h"
 #include "ops/kernel_part.h"
+#include "ops/moments.h"
 #include "ops/norm.h"
 
 namespace lepton {
@@ -31,23 +32,16 @@ void batch_statistics(const ChannelGrid& grid, const Tensor& x, PerChannel<T>& m
     const int64_t at = row_block * channels + channel;
     part.moments(block, x.data<T>() + offset, means.data<T>() + at, squares.data<T>() + at);
   });
-  std::vector<double> average(static_cast<size_t>(channels)), square(average.size());
-  double n = 0;
-  for (int64_t b = 0; b < blocks; ++b) {
-    const double m = static_cast<double>(grid.elements(b)), share = m / (n + m);
-    const T* block_mean = means.data<T>() + b * channels;
-    const T* block_square = squares.data<T>() + b * channels;
-    for (int64_t c = 0; c < channels; ++c) {
-      const auto i = static_cast<size_t>(c);
-      const double delta = static_cast<double>(block_mean[c]) - average[i];
-      average[i] += delta * share;
-      square[i] += static_cast<double>(block_square[c]) + delta * delta * (n * share);
-    }
-    n += m;
-  }
+  std::vector<Moments> all(static_cast<size_t>(channels));
+  for (int64_t b = 0; b < blocks; ++b)
+    for (int64_t c = 0; c < channels; ++c)
+      all[static_cast<size_t>(c)].merge(static_cast<double>(grid.elements(b)),
+                                        static_cast<double>(means.data<T>()[b * channels + c]),
+                                        static_cast<double>(squares.data<T>()[b * channels + c]));
   for (int64_t c = 0; c < channels; ++c) {
-    mean[c] = static_cast<T>(average[static_cast<size_t>(c)]);
-    var[c] = static_cast<T>(square[static_cast<size_t>(c)] / n);
+    const Moments& of = all[static_cast<size_t>(c)];
+    mean[c] = static_cast<T>(of.mean);
+    var[c] = static_cast<T>(of.squares / of.count);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "autograd/node.h"
 #include "ops/channels.h"
 #include "ops/kernel_part.h"
+#include "ops/moments.h"
 #include "ops/norm.h"
 
 namespace lepton {
@@ -92,24 +93,19 @@ struct GroupNorm {
     const auto& part = part_of<T>(kernels().norm);
     const int64_t per_group = grid.per_group(), width = count * per_group;
     const TaskValues<T> found(2, width);
-    std::vector<double> average(static_cast<size_t>(count)), square(average.size()),
-        n(average.size());
+    std::vector<Moments> all(static_cast<size_t>(count));
     grid.for_blocks(sample, first * per_group, width, [&](const ChannelBlock& at, int64_t offset) {
       part.moments(at, x.data<T>() + offset, found[0], found[1]);
-      const double m = static_cast<double>(at.rows * at.run);
-      for (int64_t c = 0; c < width; ++c) {
-        const auto g = static_cast<size_t>(c / per_group);
-        const double all = n[g] + m, delta = static_cast<double>(found[0][c]) - average[g];
-        average[g] += delta * m / all;
-        square[g] += static_cast<double>(found[1][c]) + delta * delta * n[g] * m / all;
-        n[g] = all;
-      }
+      for (int64_t c = 0; c < width; ++c)
+        all[static_cast<size_t>(c / per_group)].merge(static_cast<double>(at.rows * at.run),
+                                                      static_cast<double>(found[0][c]),
+                                                      static_cast<double>(found[1][c]));
     });
     for (int64_t g = 0; g < count; ++g) {
       const int64_t at = sample * grid.groups + first + g;
-      const auto i = static_cast<size_t>(g);
-      mean.data<T>()[at] = static_cast<T>(average[i]);
-      inverse_std.data<T>()[at] = static_cast<T>(1 / std::sqrt(square[i] / n[i] + eps));
+      const Moments& of = all[static_cast<size_t>(g)];
+      mean.data<T>()[at] = static_cast<T>(of.mean);
+      inverse_std.data<T>()[at] = static_cast<T>(1 / std::sqrt(of.squares / of.count + eps));
     }
   }
 

@@ -15,8 +15,9 @@ namespace {
 // work.
 constexpr int64_t kPart = 4096, kPartRows = 512;
 constexpr int64_t kTaskElements = 1 << 15;
-// From so many elements on, a task has this many columns: shorter stretches of memory are slow.
-constexpr int64_t kLarge = 1 << 20, kTaskColumns = 1024;
+// From so many elements on, a task has this many columns, and more in proportion up to
+// kMostColumns: shorter stretches of memory are slow.
+constexpr int64_t kLarge = 1 << 20, kTaskColumns = 1024, kMostColumns = 4096;
 // Elements of a row and columns that one task searches for an extremum.
 constexpr int64_t kArgPart = 1 << 16, kArgColumns = 256;
 
@@ -113,7 +114,8 @@ Tensor reduce(const ReduceKernels& op, const Tensor& x, const Dims& axes, DType 
   const PartReducer reducer(op, x, result, kept, reduced);
   const int64_t used = std::max<int64_t>(1, std::min(part, length));
   int64_t chunk = std::max<int64_t>(1, kTaskElements / used);
-  if (by_columns && outputs * length >= kLarge) chunk = std::max(chunk, kTaskColumns);
+  if (by_columns)
+    chunk = std::max(chunk, std::min(outputs * length / kLarge * kTaskColumns, kMostColumns));
   const int64_t chunks = (outputs + chunk - 1) / chunk, size = item_size(result);
   const int64_t grain = std::max<int64_t>(1, kTaskElements / (used * std::min(chunk, outputs)));
   const Tensor partial = parts == 1 ? y : empty({parts, outputs}, result);
@@ -127,12 +129,6 @@ Tensor reduce(const ReduceKernels& op, const Tensor& x, const Dims& axes, DType 
   });
   if (parts == 1) return y;
   return reshape(reduce(op, partial, {0}, result), split.kept);
-}
-
-Shape keep_axes(const Shape& shape, const Dims& axes) {
-  Shape kept = shape;
-  for (int64_t a : axes) kept[a] = 1;
-  return kept;
 }
 
 Tensor shaped(const Tensor& y, const Tensor& x, const Dims& axes, bool keepdims) {
@@ -224,6 +220,12 @@ Tensor arg_extremum(const char* op, const ArgKernels& kernel, const Tensor& x,
 
 }  // namespace
 
+Shape keep_axes(const Shape& shape, const Dims& axes) {
+  Shape kept = shape;
+  for (int64_t a : axes) kept[a] = 1;
+  return kept;
+}
+
 Tensor sum(const Tensor& x, const Axes& axis, std::optional<DType> dtype, bool keepdims) {
   const Dims axes = normalize_axes("sum", axis, x.ndim());
   const DType type = accumulation_type(x, dtype);
@@ -277,30 +279,12 @@ Tensor min(const Tensor& x, const Axes& axis, bool keepdims) {
   return extremum("min", kernels().reduce->min, x, axis, keepdims);
 }
 
-namespace {
-double reduced_count(const Tensor& x, const Dims& axes) {
-  double n = 1;
-  for (int64_t a : axes) n *= static_cast<double>(x.shape()[a]);
-  return n;
-}
-}  // namespace
-
 Tensor mean(const Tensor& x, const Axes& axis, bool keepdims) {
   const Dims axes = normalize_axes("mean", axis, x.ndim());
   const DType type = is_floating(x.dtype()) ? x.dtype() : kDefaultFloat;
-  return divide(sum(x, axes, type, keepdims), reduced_count(x, axes));
-}
-
-Tensor var(const Tensor& x, const Axes& axis, double correction, bool keepdims) {
-  check<TypeError>(is_floating(x.dtype()), "var: expects a floating dtype, got ", x.dtype());
-  const Dims axes = normalize_axes("var", axis, x.ndim());
-  const Tensor distance = subtract(x, mean(x, axes, true));
-  const Tensor squares = sum(apply<LEPTON_ISA::Square>({distance}), axes, {}, keepdims);
-  return divide(squares, std::max(reduced_count(x, axes) - correction, 0.0));
-}
-
-Tensor std_(const Tensor& x, const Axes& axis, double correction, bool keepdims) {
-  return apply<LEPTON_ISA::Sqrt>({var(x, axis, correction, keepdims)});
+  double n = 1;
+  for (int64_t a : axes) n *= static_cast<double>(x.shape()[a]);
+  return divide(sum(x, axes, type, keepdims), n);
 }
 
 Tensor any(const Tensor& x, const Axes& axis, bool keepdims) {

@@ -26,6 +26,9 @@ Tensor cumulative_sum(const Tensor& x, std::optional<int64_t> axis = {},
 Tensor cumulative_prod(const Tensor& x, std::optional<int64_t> axis = {},
                        std::optional<DType> dtype = {}, bool include_initial = false);
 
+/// shape with length 1 along axes.
+Shape keep_axes(const Shape& shape, const Dims& axes);
+
 template <class Visit>
 void visit_reduce_ops(Visit&& op) {
   constexpr const char* kSamples =
