@@ -18,8 +18,8 @@ LEPTON_INLINE Vec<T> load_within(const T* p, int64_t left) {
   return left >= kLanes<T> ? load<T>(p) : load_first<T>(p, left);
 }
 template <class T>
-LEPTON_INLINE void store_within(Vec<T> v, T* p, int64_t left) {
-  left >= kLanes<T> ? store<T>(v, p) : store_first<T>(v, p, left);
+LEPTON_INLINE void store_within(bool stream, Vec<T> v, T* p, int64_t left) {
+  store_either<T>(stream, v, p, left < kLanes<T> ? left : kLanes<T>);
 }
 
 /// Calls body(window, position in the output, elements left there) for every vector of channels of
@@ -75,27 +75,30 @@ template <class T, class I>
 void max_pool(const PoolBlock& at, const T* x, T* y, void* taps) {
   using Lane = typename MaskLane<T>::type;
   const Vec<T> lowest = constant<Vec<T>>(-__builtin_inf());
+  const bool stream = at.stream && can_stream(y, at.channels);
   if (!taps)
-    return for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t) LEPTON_BODY {
+    for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t) LEPTON_BODY {
       Vec<T> best = lowest;
       window([&](int64_t offset, int64_t left, int64_t) LEPTON_BODY {
         const Vec<T> v = load_within<T>(x + offset, left);
         best = ((v > best) | (v != v)) ? v : best;
       });
-      store_within<T>(best, y + out, room);
+      store_within<T>(stream, best, y + out, room);
     });
-  for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t) LEPTON_BODY {
-    Vec<T> best = lowest;
-    Mask<T> where{};
-    window([&](int64_t offset, int64_t left, int64_t number) LEPTON_BODY {
-      const Vec<T> v = load_within<T>(x + offset, left);
-      const auto better = (v > best) | (v != v);
-      best = better ? v : best;
-      where = better ? splat<Lane>(static_cast<Lane>(number)) : where;
+  else
+    for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t) LEPTON_BODY {
+      Vec<T> best = lowest;
+      Mask<T> where{};
+      window([&](int64_t offset, int64_t left, int64_t number) LEPTON_BODY {
+        const Vec<T> v = load_within<T>(x + offset, left);
+        const auto better = (v > best) | (v != v);
+        best = better ? v : best;
+        where = better ? splat<Lane>(static_cast<Lane>(number)) : where;
+      });
+      store_within<T>(stream, best, y + out, room);
+      store_tap<T, I>(where, static_cast<I*>(taps) + out, room);
     });
-    store_within<T>(best, y + out, room);
-    store_tap<T, I>(where, static_cast<I*>(taps) + out, room);
-  });
+  if (stream) finish_streaming();
 }
 
 /// The sums of kCount vectors of channels over a window of `lines` by `pixels`, times scale. Each
@@ -116,8 +119,8 @@ LEPTON_INLINE void average_columns(const PoolBlock& at, const T* x, int64_t line
   for (int k = 0; k < kCount; ++k) store<T>(total[k] * scale, y + k * kLanes<T>);
 }
 
-/// Averages of large windows whose channels fill whole vectors: eight at a time, so that memory is
-/// read in long runs and few passes.
+/// Averages of large windows whose channels fill whole vectors: eight or four at a time, so that
+/// memory is read in long runs and few passes.
 template <class T>
 void average_large(const PoolBlock& at, const T* x, int64_t divisor, T* y) {
   for (int64_t l = 0; l < at.line_count; ++l)
@@ -129,6 +132,8 @@ void average_large(const PoolBlock& at, const T* x, int64_t divisor, T* y) {
       int64_t c = 0;
       for (; c + 8 * kLanes<T> <= at.channels; c += 8 * kLanes<T>)
         average_columns<T, 8>(at, from + c, line.count, pixel.count, scale, y + c);
+      for (; c + 4 * kLanes<T> <= at.channels; c += 4 * kLanes<T>)
+        average_columns<T, 4>(at, from + c, line.count, pixel.count, scale, y + c);
       for (; c < at.channels; c += kLanes<T>)
         average_columns<T, 1>(at, from + c, line.count, pixel.count, scale, y + c);
     }
@@ -139,13 +144,15 @@ void average_pool(const PoolBlock& at, const T* x, int64_t divisor, T* y) {
   const bool large =
       at.line_count > 0 && at.pixel_count > 0 && at.lines[0].count * at.pixels[0].count > 9;
   if (large && at.channels % kLanes<T> == 0) return average_large<T>(at, x, divisor, y);
+  const bool stream = at.stream && can_stream(y, at.channels);
   for_each_window<T>(at, [&](auto window, int64_t out, int64_t room, int64_t length) LEPTON_BODY {
     Vec<T> sum{};
     window([&](int64_t offset, int64_t left, int64_t)
                LEPTON_BODY { sum += load_within<T>(x + offset, left); });
     const T scale = T{1} / static_cast<T>(divisor ? divisor : length);
-    store_within<T>(sum * splat<T>(scale), y + out, room);
+    store_within<T>(stream, sum * splat<T>(scale), y + out, room);
   });
+  if (stream) finish_streaming();
 }
 
 }  // namespace

@@ -19,12 +19,12 @@ struct TapVec {
 };
 
 template <class T, class I>
-LEPTON_INLINE Mask<T> load_tap(const I* p, int64_t left) {
+LEPTON_INLINE Mask<T> load_tap(const I* p, int64_t lanes) {
   typename TapVec<T, I>::type v{};
-  if (left >= kLanes<T>)
+  if (lanes == kLanes<T>)
     memcpy(&v, p, sizeof v);
   else
-    memcpy(&v, p, static_cast<size_t>(left) * sizeof(I));
+    memcpy(&v, p, static_cast<size_t>(lanes) * sizeof(I));
   return __builtin_convertvector(v, Mask<T>);
 }
 template <class T, class I>
@@ -44,65 +44,68 @@ struct WindowOf {
   T share;
 };
 
-/// Writes the sum of term(offset into the output, lanes, window) over the windows of each element.
-/// A window list longer than kList is taken in parts that add to what is there.
-template <class T, bool kStream, class Term>
-LEPTON_INLINE void gather_windows(const PoolGradientBlock& at, int64_t divisor, T* dx, Term term) {
+/// Stores the sum of term(offset into the output, lanes, window) over `count` windows, kCount where
+/// that is known, of one pixel's channels; `more` adds it to what is there.
+template <class T, int kCount, class Term>
+LEPTON_INLINE void sum_windows(int64_t channels, const WindowOf<T>* list, int count, bool more,
+                               bool stream, T* dx, Term term) {
+  for_each_vector<T>(channels, [&](int64_t c, int64_t lanes) LEPTON_BODY {
+    Vec<T> sum = more ? load<T>(dx + c, lanes) : Vec<T>{};
+    for (int k = 0; k < (kCount ? kCount : count); ++k)
+      sum += term(list[k].offset + c, lanes, list[k]);
+    store_either<T>(stream, sum, dx + c, lanes);
+  });
+}
+
+/// The same for all elements of the block. A list longer than kList is taken in parts.
+template <class T, class Term>
+LEPTON_INLINE void gather_windows(const PoolGradientBlock& at, T* dx, Term term) {
   constexpr int kList = 16;
+  const bool stream = at.stream && can_stream(dx, at.channels);
   WindowOf<T> list[kList];
   for (int64_t l = at.first_line; l < at.first_line + at.line_count; ++l)
     for (int64_t p = 0; p < at.pixel_count; ++p, dx += at.channels) {
       int count = 0;
-      bool first = true;
-      const auto flush = [&]() LEPTON_BODY {
-        for_each_vector<T>(at.channels, [&](int64_t c, int64_t lanes) LEPTON_BODY {
-          Vec<T> sum = first ? Vec<T>{} : load<T>(dx + c, lanes);
-          for (int k = 0; k < count; ++k) sum += term(list[k].offset + c, lanes, list[k]);
-          if (kStream)
-            store_streaming<T>(sum, dx + c);
-          else
-            store<T>(sum, dx + c, lanes);
-        });
-        first = false;
-        count = 0;
-      };
+      bool more = false;
       for (int64_t a = at.lines.first[l]; a < at.lines.first[l + 1]; ++a)
         for (int64_t b = at.pixels.first[p]; b < at.pixels.first[p + 1]; ++b) {
-          const PoolSource line = at.lines.source[a], pixel = at.pixels.source[b];
-          const PoolSpan &height = at.line_spans[line.window],
-                         &width = at.pixel_spans[pixel.window];
-          const int64_t length = divisor ? divisor : height.length * width.length;
-          if (count == kList) flush();
+          const PoolSource &line = at.lines.source[a], &pixel = at.pixels.source[b];
+          if (count == kList) {
+            sum_windows<T, kList>(at.channels, list, count, more, stream, dx, term);
+            more = true;
+            count = 0;
+          }
           list[count++] = {(line.window * at.out_pixels + pixel.window) * at.channels,
-                           line.tap * width.count + pixel.tap, T{1} / static_cast<T>(length)};
+                           line.tap * pixel.taps + pixel.tap,
+                           static_cast<T>(line.share * pixel.share)};
         }
-      if (first || count > 0) flush();
+      if (count == 1 && !more)
+        sum_windows<T, 1>(at.channels, list, 1, false, stream, dx, term);
+      else if (count == 2 && !more)
+        sum_windows<T, 2>(at.channels, list, 2, false, stream, dx, term);
+      else if (count == 4 && !more)
+        sum_windows<T, 4>(at.channels, list, 4, false, stream, dx, term);
+      else if (count > 0 || !more)
+        sum_windows<T, 0>(at.channels, list, count, more, stream, dx, term);
     }
-}
-template <class T, class Term>
-LEPTON_INLINE void gather_windows(const PoolGradientBlock& at, int64_t divisor, T* dx, Term term) {
-  if (!at.stream || !can_stream(dx, at.channels))
-    return gather_windows<T, false>(at, divisor, dx, term);
-  gather_windows<T, true>(at, divisor, dx, term);
-  finish_streaming();
+  if (stream) finish_streaming();
 }
 
 template <class T, class I>
 void max_pool_gradient(const PoolGradientBlock& at, const T* dy, const void* taps, T* dx) {
   using Lane = typename MaskLane<T>::type;
-  gather_windows<T>(at, 1, dx,
-                    [&](int64_t out, int64_t lanes, const WindowOf<T>& window) LEPTON_BODY {
-                      const auto hit = load_tap<T, I>(static_cast<const I*>(taps) + out, lanes) ==
-                                       splat<Lane>(static_cast<Lane>(window.tap));
-                      return hit ? load<T>(dy + out, lanes) : Vec<T>{};
-                    });
+  gather_windows<T>(at, dx, [&](int64_t out, int64_t lanes, const WindowOf<T>& window) LEPTON_BODY {
+    const auto hit = load_tap<T, I>(static_cast<const I*>(taps) + out, lanes) ==
+                     splat<Lane>(static_cast<Lane>(window.tap));
+    return hit ? load<T>(dy + out, lanes) : Vec<T>{};
+  });
 }
 
 template <class T>
-void average_pool_gradient(const PoolGradientBlock& at, const T* dy, int64_t divisor, T* dx) {
-  gather_windows<T>(at, divisor, dx,
-                    [&](int64_t out, int64_t lanes, const WindowOf<T>& window)
-                        LEPTON_BODY { return load<T>(dy + out, lanes) * splat<T>(window.share); });
+void average_pool_gradient(const PoolGradientBlock& at, const T* dy, T* dx) {
+  gather_windows<T>(at, dx, [&](int64_t out, int64_t lanes, const WindowOf<T>& window) LEPTON_BODY {
+    return load<T>(dy + out, lanes) * splat<T>(window.share);
+  });
 }
 
 }  // namespace

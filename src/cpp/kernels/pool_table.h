@@ -20,11 +20,14 @@ struct PoolBlock {
   int64_t line, pixel;            // from one input coordinate to the next
   int64_t line_step, pixel_step;  // from one tap of a window to the next
   int64_t image;                  // elements of the image
+  bool stream;                    // store y past the caches
 };
 
-/// A window that has a given input coordinate, as which of its taps.
+/// A window of `taps` taps that has a given input coordinate as its `tap`, and the coordinate's
+/// share of an average along this axis.
 struct PoolSource {
-  int64_t window, tap;
+  int64_t window, tap, taps;
+  double share;
 };
 /// The windows of input coordinate i are source[first[i]] .. source[first[i + 1] - 1].
 struct PoolSources {
@@ -37,8 +40,6 @@ struct PoolGradientBlock {
   int64_t channels;
   int64_t first_line, line_count, pixel_count;  // of the input
   PoolSources lines, pixels;
-  const PoolSpan* line_spans;  // of all windows
-  const PoolSpan* pixel_spans;
   int64_t out_pixels;
   bool stream;  // store past the caches
 };
@@ -53,7 +54,7 @@ struct PoolPart {
   /// y = sum of each window over its lengths, or over divisor where that is not 0.
   void (*average)(const PoolBlock& at, const T* x, int64_t divisor, T* y);
   /// dx = sum of the shares of dy of the windows that have the element.
-  void (*average_gradient)(const PoolGradientBlock& at, const T* dy, int64_t divisor, T* dx);
+  void (*average_gradient)(const PoolGradientBlock& at, const T* dy, T* dx);
 };
 
 struct PoolTable {

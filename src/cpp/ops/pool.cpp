@@ -117,12 +117,17 @@ struct Sources {
   std::vector<int64_t> first;
   std::vector<PoolSource> source;
 
-  Sources(const Axis& axis, int64_t length) : first(static_cast<size_t>(length) + 1) {
+  // An average divides by `divisor`, or by the windows' lengths where that is 0.
+  Sources(const Axis& axis, int64_t length, int64_t divisor)
+      : first(static_cast<size_t>(length) + 1) {
     const auto each = [&](auto&& visit) {
-      for (size_t o = 0; o < axis.spans.size(); ++o)
-        for (int64_t k = 0; k < axis.spans[o].count; ++k)
-          visit(static_cast<size_t>(axis.spans[o].first + k * axis.dilation),
-                PoolSource{static_cast<int64_t>(o), k});
+      for (size_t o = 0; o < axis.spans.size(); ++o) {
+        const PoolSpan& span = axis.spans[o];
+        const double share = 1.0 / static_cast<double>(divisor ? divisor : span.length);
+        for (int64_t k = 0; k < span.count; ++k)
+          visit(static_cast<size_t>(span.first + k * axis.dilation),
+                PoolSource{static_cast<int64_t>(o), k, span.count, share});
+      }
     };
     each([&](size_t i, const PoolSource&) { ++first[i + 1]; });
     for (size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
@@ -139,6 +144,7 @@ struct Pooling {
   Axis lines, pixels;
   Shape shape;
   Strides strides;
+  bool streamed;  // results
 
   Pooling(const Images& in, Axis lines, Axis pixels)
       : images(in.count),
@@ -148,7 +154,8 @@ struct Pooling {
         lines(std::move(lines)),
         pixels(std::move(pixels)),
         shape(in.x.shape()),
-        strides(in.x.strides()) {}
+        strides(in.x.strides()),
+        streamed(is_streamed(images * out_lines() * out_line() * in.x.item_size())) {}
 
   int64_t out_lines() const { return static_cast<int64_t>(lines.spans.size()); }
   int64_t out_pixels() const { return static_cast<int64_t>(pixels.spans.size()); }
@@ -167,7 +174,8 @@ struct Pooling {
             channels,
             lines.dilation * line,
             pixels.dilation * channels,
-            image()};
+            image(),
+            streamed};
   }
 
   /// Calls body(block, offset of its image, offset of its output) for groups of output lines.
@@ -186,11 +194,12 @@ struct Pooling {
                  });
   }
 
-  /// The gradient of the input: gather(block, dx of its lines, offset of its image in dy).
+  /// The gradient of the input: gather(block, dx of its lines, offset of its image in dy). divisor
+  /// as of Sources, for both axes.
   template <class T, class Gather>
-  Tensor input_gradient(DType dtype, Gather&& gather) const {
+  Tensor input_gradient(DType dtype, int64_t divisor, Gather&& gather) const {
     const Tensor dx = empty_strided(shape, strides, dtype);
-    const Sources of_lines(lines, height), of_pixels(pixels, width);
+    const Sources of_lines(lines, height, divisor), of_pixels(pixels, width, divisor ? 1 : 0);
     const int64_t line = width * channels, out_image = out_lines() * out_line();
     const int64_t group = std::clamp<int64_t>(kTask / line, 1, height);
     const int64_t groups = (height + group - 1) / group;
@@ -205,8 +214,6 @@ struct Pooling {
                                                    width,
                                                    of_lines.pointers(),
                                                    of_pixels.pointers(),
-                                                   lines.spans.data(),
-                                                   pixels.spans.data(),
                                                    out_pixels(),
                                                    stream};
                      gather(block, dx.data<T>() + n * image() + first * line, n * out_image);
@@ -237,7 +244,7 @@ Tensor max_pool(const char* op, const Tensor& input, const Images& in, Axis line
         const auto gather = [&](const PoolGradientBlock& block, T* dx, int64_t out) {
           gradient(block, dy.data<T>() + out, taps.bytes() + out * taps.item_size(), dx);
         };
-        return pooling.input_gradient<T>(dy.dtype(), gather);
+        return pooling.input_gradient<T>(dy.dtype(), 1, gather);
       });
     return tape.output(y);
   });
@@ -258,9 +265,9 @@ Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis 
         const Tensor dy = laid_out(upstream, strides);
         const auto gradient = part_of<T>(kernels().pool).average_gradient;
         const auto gather = [&](const PoolGradientBlock& block, T* dx, int64_t out) {
-          gradient(block, dy.data<T>() + out, divisor, dx);
+          gradient(block, dy.data<T>() + out, dx);
         };
-        return pooling.input_gradient<T>(dy.dtype(), gather);
+        return pooling.input_gradient<T>(dy.dtype(), divisor, gather);
       });
     return tape.output(y);
   });
