@@ -54,6 +54,9 @@ struct DepthwiseTaps {
   int64_t x_pixel;
   const int64_t* x_offsets;
   const int64_t* weight_offsets;
+  int64_t next_lines;  // of x that the line after this one reads: from next_offsets like x_offsets
+  const int64_t* next_offsets;
+  bool stream;  // store y past the caches
 };
 
 template <class T>

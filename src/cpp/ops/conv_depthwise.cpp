@@ -9,6 +9,7 @@
 #include "core/parallel.h"
 #include "core/storage.h"
 #include "ops/kernel_part.h"
+#include "ops/layout.h"
 
 namespace lepton {
 namespace {
@@ -42,7 +43,7 @@ struct Run {
 template <class T>
 class LineRuns {
  public:
-  explicit LineRuns(const ConvPass<T>& pass) : p_(pass) {
+  explicit LineRuns(const ConvPass<T>& pass, bool stream = false) : p_(pass), stream_(stream) {
     for (int64_t w = 0; w < p_.out_w; ++w) {
       const TapRange taps = taps_inside(p_.taps_w, w * p_.step_w, p_.in_w);
       if (runs_.empty() || runs_.back().taps != taps) runs_.push_back({w, w, taps});
@@ -54,7 +55,10 @@ class LineRuns {
   template <class Use>
   void for_each_run(int64_t n, int64_t h, Use use) const {
     const TapRange rows = taps_inside(p_.taps_h, h * p_.step_h, p_.in_h);
-    std::vector<int64_t> x_offsets, weight_offsets;
+    std::vector<int64_t> x_offsets, weight_offsets, next_offsets;
+    const int64_t last = rows.last == 0 ? 0 : p_.taps_h[rows.last - 1].offset;
+    for (int64_t r = 1; r <= p_.step_h && h * p_.step_h + last + r < p_.in_h; ++r)
+      next_offsets.push_back((last + r) * p_.x_strides.line);
     for (const Run& run : runs_) {
       x_offsets.clear(), weight_offsets.clear();
       for (int64_t r = rows.first; r < rows.last; ++r)
@@ -72,12 +76,16 @@ class LineRuns {
       taps.x_pixel = p_.step_w * p_.x_strides.pixel;
       taps.x_offsets = x_offsets.data();
       taps.weight_offsets = weight_offsets.data();
+      taps.next_lines = static_cast<int64_t>(next_offsets.size());
+      taps.next_offsets = next_offsets.data();
+      taps.stream = stream_;
       use(taps, run.begin);
     }
   }
 
  private:
   const ConvPass<T>& p_;
+  bool stream_;
   std::vector<Run> runs_;
 };
 
@@ -113,14 +121,17 @@ void run_depthwise(const std::vector<ConvPass<T>>& phases) {
   const Scratch weight(taps * channels * sizeof(T));  // [taps][channels]
   gemm_part<T>().copy_matrix(taps, channels, one.weight, 1, taps, weight.as<T>(), channels);
   int64_t lines = 0, elements = 0;  // of an image
-  std::vector<LineRuns<T>> of;
-  for (ConvPass<T>& pass : passes) {
-    pass.x = passes.front().x, pass.x_strides = passes.front().x_strides;
-    of.emplace_back(pass);
+  for (const ConvPass<T>& pass : passes) {
     lines = std::max(lines, pass.out_h);
     elements += pass.out_h * pass.out_w * channels;
   }
   if (elements == 0) return;
+  const bool stream = is_streamed(one.images * elements * static_cast<int64_t>(sizeof(T)));
+  std::vector<LineRuns<T>> of;
+  for (ConvPass<T>& pass : passes) {
+    pass.x = passes.front().x, pass.x_strides = passes.front().x_strides;
+    of.emplace_back(pass, stream);
+  }
   const int64_t grain = std::max<int64_t>(kTaskElements * lines / elements, 1);
   parallel_for(0, one.images * lines, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
