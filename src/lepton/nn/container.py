@@ -134,26 +134,29 @@ class Sequential(_Numbered):
 
     def forward(self, input: Any) -> Any:
         """Pass `input` through all modules; two that can be computed as one are."""
-        layers = list(_layers(self).values())
-        position = 0
-        while position < len(layers):
-            pair = layers[position : position + 2]
-            fused = _fused(*pair) if len(pair) == 2 else None
+        layers = [layer for layer in vars(self).values() if isinstance(layer, Module)]
+        done = False  # together with the layer before
+        for layer, following in zip(layers, [*layers[1:], None], strict=True):
+            if done:
+                done = False
+                continue
+            fused = _fused(layer, following)
             if fused is None:
-                input = pair[0](input)
-                position += 1
+                input = layer(input)
                 continue
             try:
                 input = fused(input)
             except Exception as error:
-                name_layer(error, pair[0])
+                name_layer(error, layer)
                 raise
-            position += 2
+            done = True
         return input
 
 
-def _fused(layer: Module, following: Module) -> Callable[[Any], Any] | None:
+def _fused(layer: Module, following: Module | None) -> Callable[[Any], Any] | None:
     """Both layers in one call; none if somebody watches or replaced the forward of either."""
+    if following is None or type(layer)._fused_with is Module._fused_with:
+        return None
     if "forward" in vars(layer) or "forward" in vars(following):
         return None
     return layer._fused_with(following)
