@@ -197,15 +197,53 @@ def test_threads_and_layouts_change_no_bit(shape: tuple[Any, ...]) -> None:
     for threads in (1, 2, 3, 4):
         lepton.set_num_threads(threads)
         for place in (channels_last, lepton.asarray):
-            leaf = place(x).detach()
-            leaf.requires_grad = True
-            y = F.conv2d(leaf, lepton.asarray(w), lepton.asarray(b), padding=shape[-1])
+            leaves = [place(x).detach(), lepton.tensor(w), lepton.tensor(b)]
+            for leaf in leaves:
+                leaf.requires_grad = True
+            y = F.conv2d(*leaves, padding=shape[-1])
             y.backward(y.detach())
-            assert leaf.grad is not None
-            results.append((y.detach().numpy(), leaf.grad.numpy()))
-    for result, gradient in results[1:]:
-        np.testing.assert_array_equal(result, results[0][0])
-        np.testing.assert_array_equal(gradient, results[0][1])
+            results.append([y.detach().numpy(), *(np.asarray(leaf.grad) for leaf in leaves)])
+    for result in results[1:]:
+        for values, others in zip(result, results[0], strict=True):
+            np.testing.assert_array_equal(values, others)
+
+
+@every_isa
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@every_shape
+def test_errors_of_weight_gradients_stay_within_the_bound(
+    shape: tuple[Any, ...], dtype: str, isa: str
+) -> None:
+    """The transposed algorithm: |G'| [sum over tiles of (|B'||d||B|) * (|A||dy||A'|)] |G|."""
+    lepton.set_isa(isa)
+    x, w, b = arrays(shape, dtype)
+    weight, bias = lepton.tensor(w), lepton.tensor(b)
+    weight.requires_grad = bias.requires_grad = True
+    y = F.conv2d(channels_last(x), weight, bias, padding=shape[-1])
+    dy = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+    y.backward(channels_last(dy))
+    assert weight.grad is not None
+    assert bias.grad is not None
+    windows = sliding_window_view(padded(x, shape[-1]), (3, 3), axis=(2, 3))
+    expected = np.einsum("nchwrs,nkhw->kcrs", windows, dy.astype("f8"), optimize=True)
+    b_, g_, a_ = (np.abs(m) for m in TWO)
+    d = sliding_window_view(np.abs(padded(x, shape[-1], 4)), (4, 4), axis=(2, 3))[:, :, ::2, ::2]
+    even = [(0, length % 2) for length in dy.shape[2:]]
+    tiles = np.pad(np.abs(dy.astype("f8")), [(0, 0), (0, 0), *even])
+    n, k, height, width = tiles.shape
+    tiles = tiles.reshape(n, k, height // 2, 2, width // 2, 2)
+    d = d[:, :, : height // 2, : width // 2]
+    v = np.einsum("ip,nchwpq,jq->ijnchw", b_, d, b_, optimize=True)
+    u = np.einsum("pi,nkhpwq,qj->ijnkhw", a_, tiles, a_, optimize=True)
+    m = np.einsum("ijnchw,ijnkhw->ijkc", v, u, optimize=True)
+    limit = np.einsum("ir,ijkc,js->kcrs", g_, m, g_, optimize=True)
+    steps = 2 * sum(int(np.count_nonzero(t, axis=1).max()) for t in TWO) + 2
+    # Where the sum over taps is taken, it has four terms for each tile.
+    rounding = np.finfo(dtype).eps / 2 * (2 if dtype == "f8" else 1)
+    limit *= (n * height * width + steps) * rounding
+    assert np.all(np.abs(weight.grad.numpy() - expected) <= limit)
+    sums = np.abs(dy.astype("f8")).sum(axis=(0, 2, 3)) * n * height * width * rounding
+    assert np.all(np.abs(bias.grad.numpy() - dy.astype("f8").sum(axis=(0, 2, 3))) <= sums)
 
 
 def test_weights_written_by_others_are_read_again() -> None:

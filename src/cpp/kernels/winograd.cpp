@@ -8,13 +8,18 @@ namespace {
 template <class T, class Algorithm>
 constexpr WinogradKernel<T> kKernel = {
     Algorithm::kOutputs,
-    winograd_input<T, Algorithm>,
+    winograd_input<T, Algorithm, WinogradOfImage<T, Algorithm>>,
     winograd_weight<T, Algorithm>,
     winograd_output<T, Algorithm>,
 };
 
 template <class T>
-constexpr WinogradPart<T> kPart = {kKernel<T, WinogradTwo<T>>, kKernel<T, WinogradFour<T>>};
+constexpr WinogradPart<T> kPart = {
+    kKernel<T, WinogradTwo<T>>,
+    kKernel<T, WinogradFour<T>>,
+    winograd_input<T, WinogradTwo<T>, WinogradOfGradient<T, WinogradTwo<T>>>,
+    winograd_taps<T, WinogradTwo<T>>,
+};
 
 }  // namespace
 

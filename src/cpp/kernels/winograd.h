@@ -33,6 +33,19 @@ struct WinogradTwo {
     out[0] = m[0] + m[1] + m[2];
     out[1] = m[1] - m[2] - m[3];
   }
+  // The transposes of output and weight.
+  LEPTON_INLINE void gradient(const Vec<T>* d, Vec<T>* out) {
+    out[0] = d[0];
+    out[1] = d[0] + d[1];
+    out[2] = d[0] - d[1];
+    out[3] = -d[1];
+  }
+  LEPTON_INLINE void taps(const Vec<T>* m, Vec<T>* out) {
+    const Vec<T> even = T(0.5) * (m[1] + m[2]);
+    out[0] = m[0] + even;
+    out[1] = T(0.5) * (m[1] - m[2]);
+    out[2] = even + m[3];
+  }
 };
 
 /// F(4, 3) by the points 0, a, -a, b, -b and infinity. Of twelve pairs these gave the smallest
@@ -72,31 +85,65 @@ struct WinogradFour {
   }
 };
 
+/// What becomes of the pixels of a tile along one axis: of the image, or of a gradient.
 template <class T, class Algorithm>
+struct WinogradOfImage {
+  static constexpr int kReads = Algorithm::kSize;
+  LEPTON_INLINE void apply(const Vec<T>* d, Vec<T>* out) { Algorithm::input(d, out); }
+};
+template <class T, class Algorithm>
+struct WinogradOfGradient {
+  static constexpr int kReads = Algorithm::kOutputs;
+  LEPTON_INLINE void apply(const Vec<T>* d, Vec<T>* out) { Algorithm::gradient(d, out); }
+};
+
+template <class T, class Algorithm, class Of>
 static void winograd_input(const WinogradInput<T>& run) {
-  constexpr int n = Algorithm::kSize;
+  constexpr int n = Algorithm::kSize, reads = Of::kReads;
   for (int64_t t = 0; t < run.tiles; ++t) {
     const T* x = run.x + t * Algorithm::kOutputs * run.x_pixel;
     T* v = run.v + t * run.v_tile;
     for_each_vector<T>(
         run.channels, [&](int64_t c, int64_t lanes) __attribute__((always_inline)) {
-          Vec<T> columns[n][n], in[n], out[n];
+          Vec<T> columns[n][reads], in[n], out[n];
 #pragma GCC unroll 6
-          for (int j = 0; j < n; ++j) {
+          for (int j = 0; j < reads; ++j) {
 #pragma GCC unroll 6
-            for (int i = 0; i < n; ++i)
+            for (int i = 0; i < reads; ++i)
               in[i] = load<T>(x + i * run.x_line + j * run.x_pixel + c, lanes);
-            Algorithm::input(in, out);
+            Of::apply(in, out);
 #pragma GCC unroll 6
             for (int i = 0; i < n; ++i) columns[i][j] = out[i];
           }
 #pragma GCC unroll 6
           for (int i = 0; i < n; ++i) {
-            Algorithm::input(columns[i], out);
+            Of::apply(columns[i], out);
 #pragma GCC unroll 6
             for (int j = 0; j < n; ++j) store<T>(out[j], v + (i * n + j) * run.v_tap + c, lanes);
           }
         });
+  }
+}
+
+template <class T, class Algorithm>
+static void winograd_taps(const WinogradTaps<T>& sums) {
+  constexpr int n = Algorithm::kSize;
+  for (int64_t k = 0; k < sums.count; k += kLanes<T>) {
+    Vec<T> columns[3][n], in[n], out[3];
+#pragma GCC unroll 6
+    for (int j = 0; j < n; ++j) {
+#pragma GCC unroll 6
+      for (int i = 0; i < n; ++i) in[i] = load<T>(sums.m + (i * n + j) * sums.m_value + k);
+      Algorithm::taps(in, out);
+#pragma GCC unroll 3
+      for (int i = 0; i < 3; ++i) columns[i][j] = out[i];
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      Algorithm::taps(columns[i], out);
+#pragma GCC unroll 3
+      for (int j = 0; j < 3; ++j) store<T>(out[j], sums.w + (i * 3 + j) * sums.w_tap + k);
+    }
   }
 }
 

@@ -16,6 +16,17 @@ struct WinogradInput {
   int64_t v_tile, v_tap;
 };
 
+/// Sums of products of transforms, value by value, taken back to taps: value i is m[i * m_value +
+/// k], tap j goes to w[j * w_tap + k].
+template <class T>
+struct WinogradTaps {
+  int64_t count;  // whole vectors
+  const T* m;
+  int64_t m_value;
+  T* w;
+  int64_t w_tap;
+};
+
 /// Filters that neighbour in memory. Tap (r, s) of filter (i, k) is w[i * w_row + taps[3 * r + s] +
 /// k], value (i, j) of its transform goes to u[(i * size + j) * u_tap + i * columns + k].
 template <class T>
@@ -54,6 +65,10 @@ template <class T>
 struct WinogradPart {
   WinogradKernel<T> small;  // F(2 x 2): as accurate as a sum over taps
   WinogradKernel<T> large;  // F(4 x 4): fewer products, larger errors
+  /// The gradient of a weight by the transpose of `small`: the sum over tiles of the products of
+  /// small.input of the image and of this of the 2 x 2 gradients of the tile's outputs, taken back.
+  void (*gradient)(const WinogradInput<T>& run);
+  void (*taps)(const WinogradTaps<T>& sums);
 };
 
 struct WinogradTable {

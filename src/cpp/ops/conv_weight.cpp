@@ -8,6 +8,7 @@
 #include "core/storage.h"
 #include "ops/conv_depthwise.h"
 #include "ops/conv_passes.h"
+#include "ops/conv_winograd.h"
 #include "ops/kernel_part.h"
 
 namespace lepton {
@@ -61,12 +62,10 @@ class WeightGradient {
     lay_out_panels();
   }
 
-  /// [group][panel of outputs][tap][in][columns] of zeros and sums over pixels.
-  int64_t size() const { return s_.groups * panels_ * taps_ * rows_ * kernel_.columns; }
   int64_t columns() const { return kernel_.columns; }
-  int64_t panels() const { return panels_; }
 
-  /// db, [group][panel][columns], may be null.
+  /// dw as [group][panel of outputs][tap][in][columns] of zeros and sums over pixels; db,
+  /// [group][panel][columns], may be null.
   void run(T* dw, T* db) const {
     const int64_t block = x_block_ + dy_block_;
     const int64_t part =
@@ -279,11 +278,19 @@ void conv_backward_weight(const ConvShape& s, const T* x, const ConvStrides& x_s
     pass.y_strides = dy_strides;
     return depthwise_weight_gradient(pass, dy, dw, db);
   }
+  const bool winograd = s.dilation_h == 1 && s.dilation_w == 1 && winograd_fits(pass);
   const WeightGradient<T> gradient(s, x, x_strides, dy, dy_strides);
-  const int64_t columns = gradient.columns(), panels = gradient.panels();
-  const Scratch packed(gradient.size() * sizeof(T));
+  const int64_t columns = winograd ? conv_part<T>().weight_tall.columns : gradient.columns();
+  const int64_t panels = ceil_div(s.out_channels, columns);
+  const Scratch packed(panels * columns * elements / s.out_channels * sizeof(T));
   const Scratch sums(s.groups * panels * columns * sizeof(T));
-  gradient.run(packed.as<T>(), db ? sums.as<T>() : nullptr);
+  T* const bias_sums = db ? sums.as<T>() : nullptr;
+  if (winograd) {
+    pass.y_strides = dy_strides;
+    winograd_weight_gradient(pass, dy, packed.as<T>(), bias_sums);
+  } else {
+    gradient.run(packed.as<T>(), bias_sums);
+  }
   unpack(s, packed.as<T>(), panels, columns, dw);
   for (int64_t g = 0; db && g < s.groups; ++g)
     std::memcpy(db + g * s.out_channels, sums.as<T>() + g * panels * columns,

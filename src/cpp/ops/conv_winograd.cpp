@@ -8,6 +8,7 @@
 #include "core/derived.h"
 #include "core/parallel.h"
 #include "ops/kernel_part.h"
+#include "ops/winograd_tiles.h"
 
 namespace lepton {
 namespace {
@@ -87,9 +88,19 @@ class Winograd {
         kernel_(gemm_part<T>().tall),
         size_(transform_.outputs + 2),
         values_(size_ * size_),
-        tiles_h_(ceil_div(pass.out_h, transform_.outputs)),
-        tiles_w_(ceil_div(pass.out_w, transform_.outputs)),
-        tiles_(pass.images * tiles_h_ * tiles_w_),
+        grid_{.x = pass.x,
+              .strides = pass.x_strides,
+              .in_h = pass.in_h,
+              .in_w = pass.in_w,
+              .channels = pass.in_channels,
+              .first_h = pass.taps_h[0].offset,
+              .first_w = pass.taps_w[0].offset,
+              .step = transform_.outputs,
+              .reads = size_,
+              .tiles_h = ceil_div(pass.out_h, transform_.outputs),
+              .tiles_w = ceil_div(pass.out_w, transform_.outputs),
+              .kernel = transform_.input},
+        tiles_(pass.images * grid_.tiles_h * grid_.tiles_w),
         panels_(ceil_div(pass.out_channels, kernel_.columns)),
         u_tap_(panels_ * kernel_.columns * pass.in_channels + kSkew) {
     const int64_t most = std::clamp(p_.in_channels / 4, kLeastTiles, kMostTiles);
@@ -157,7 +168,7 @@ class Winograd {
     const int64_t m_tile = (j1 - j0) * columns, m_tap = tiles * m_tile + kSkew;
     const Scratch scratch(values_ * (v_tap + m_tap + c) * sizeof(T));
     T *v = scratch.as<T>(), *m = v + values_ * v_tap, *patch = m + values_ * m_tap;
-    transform_input(t0, t1, v, v_tap, patch);
+    grid_.transform(t0, t1, v, c, v_tap, patch);
     GemmTile<T> tile = {};
     const int64_t zero = 0, steps = ceil_div(tiles, kernel_.max_rows);
     tile.segments = 1;
@@ -180,52 +191,6 @@ class Winograd {
                      m_tap);
   }
 
-  // Where a tile lies: its image, and its place in the grid of tiles.
-  struct Place {
-    int64_t image, h, w;
-  };
-  Place place(int64_t tile) const {
-    return {tile / (tiles_h_ * tiles_w_), tile / tiles_w_ % tiles_h_, tile % tiles_w_};
-  }
-
-  void transform_input(int64_t t0, int64_t t1, T* v, int64_t v_tap, T* patch) const {
-    WinogradInput<T> run = {};
-    run.channels = run.v_tile = p_.in_channels;
-    run.v_tap = v_tap;
-    for (int64_t t = t0; t < t1; t += run.tiles) {
-      const Place at = place(t);
-      const int64_t h = at.h * transform_.outputs + p_.taps_h[0].offset;
-      const int64_t w = at.w * transform_.outputs + p_.taps_w[0].offset;
-      run.tiles = 1;
-      run.v = v + (t - t0) * run.v_tile;
-      if (h >= 0 && h + size_ <= p_.in_h && w >= 0 && w + size_ <= p_.in_w) {
-        const int64_t inside = (p_.in_w - size_ - w) / transform_.outputs + 1;
-        run.tiles = std::min({t1 - t, inside, tiles_w_ - at.w});
-        run.x_pixel = p_.x_strides.pixel;
-        run.x_line = p_.x_strides.line;
-        run.x = p_.x + at.image * p_.x_strides.image + h * run.x_line + w * run.x_pixel;
-      } else {
-        copy_patch(at.image, h, w, patch);
-        run.x_pixel = p_.in_channels;
-        run.x_line = size_ * run.x_pixel;
-        run.x = patch;
-      }
-      transform_.input(run);
-    }
-  }
-
-  // The pixels of a tile, zero outside the image.
-  void copy_patch(int64_t image, int64_t h, int64_t w, T* patch) const {
-    for (int64_t i = 0; i < values_; ++i, patch += p_.in_channels) {
-      const int64_t y = h + i / size_, x = w + i % size_;
-      const T* pixel = p_.x + image * p_.x_strides.image + y * p_.x_strides.line;
-      if (y < 0 || y >= p_.in_h || x < 0 || x >= p_.in_w)
-        std::fill(patch, patch + p_.in_channels, T(0));
-      else
-        std::copy_n(pixel + x * p_.x_strides.pixel, p_.in_channels, patch);
-    }
-  }
-
   // Output channels k0..k1 of tiles t0..t1.
   void transform_output(int64_t t0, int64_t t1, int64_t k0, int64_t k1, const T* m, int64_t m_tile,
                         int64_t m_tap) const {
@@ -238,7 +203,7 @@ class Winograd {
     run.y_pixel = p_.y_strides.pixel;
     run.y_line = p_.y_strides.line;
     for (int64_t t = t0; t < t1; t += run.tiles) {
-      const Place at = place(t);
+      const auto at = grid_.place(t);
       const int64_t whole = p_.out_w / side - at.w;  // tiles up to the last whole one
       run.tiles = std::clamp<int64_t>(whole, 1, t1 - t);
       run.lines = std::min(side, p_.out_h - at.h * side);
@@ -253,9 +218,10 @@ class Winograd {
   const ConvPass<T>& p_;
   const WinogradKernel<T>& transform_;
   const GemmKernel<T>& kernel_;
-  const int64_t size_, values_;              // of a transformed tile: along an axis, in all
-  const int64_t tiles_h_, tiles_w_, tiles_;  // of an image and of all images
-  const int64_t panels_;                     // of output channels
+  const int64_t size_, values_;  // of a transformed tile: along an axis, in all
+  const WinogradTiles<T> grid_;
+  const int64_t tiles_;   // of all images
+  const int64_t panels_;  // of output channels
   const int64_t u_tap_;
   int64_t blocks_, parts_;  // of the tiles, and of the panels for each
 };

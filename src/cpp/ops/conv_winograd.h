@@ -19,4 +19,11 @@ bool winograd_fits(const ConvPass<T>& pass);
 template <class T>
 void run_winograd(const ConvPass<T>& pass);
 
+/// The gradient of the weight of a forward pass that fits and is not dilated,
+/// [panel][tap][in][columns] in panels of conv_part().weight_tall; dy lies as y_strides says,
+/// channels of x and dy are neighbours. Where db, [panel][columns], is not null, also the sums of
+/// dy over pixels.
+template <class T>
+void winograd_weight_gradient(const ConvPass<T>& forward, const T* dy, T* dw, T* db);
+
 }  // namespace lepton
