@@ -127,6 +127,7 @@ def denormal(name: str, size: int) -> Callable[[Any], Work]:
             weight = fw.weight(normal(32, 32, 3, 3))
             operations: dict[str, Callable[[], Any]] = {
                 "x * y": lambda: x * y,
+                "exp": lambda: fw.lib.exp(x),
                 "sum": lambda: fw.lib.sum(x),
                 "softmax": lambda: fw.F.softmax(x, -1),
                 "matmul": lambda: x @ y,
@@ -203,7 +204,7 @@ def cases(quick: bool) -> Iterator[Case]:
         unit="x",
         **options,
     )
-    for name in ("x * y", "sum", "softmax", "matmul", "conv2d"):
+    for name in ("x * y", "exp", "sum", "softmax", "matmul", "conv2d"):
         yield Case(
             f"denormal data, {name}",
             {"framework": denormal(name, 64 if quick else 512)},

@@ -11,7 +11,8 @@ struct Elu : UnaryOp<kFloating> {
                                         .doc = "x for positive x, else alpha * (e**x - 1).",
                                         .formula = "where(x > 0, x, alpha * expm1(x))",
                                         .parameters = {{"alpha", 1, "alpha"}},
-                                        .space = Space::kFunctional};
+                                        .space = Space::kFunctional,
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x, V alpha) {
     return select(x > constant<V>(0), x, alpha * expm1(x));
@@ -28,7 +29,8 @@ struct GeluErf : UnaryOp<kFloating> {
                                         .onnx = "Gelu",
                                         .doc = "x times the normal distribution function of x.",
                                         .formula = "0.5 * x * (1 + erf(x / sqrt(2)))",
-                                        .space = Space::kInternal};
+                                        .space = Space::kInternal,
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V distribution(V x) {
     const V tail = normal_tail(abs(x));
@@ -52,7 +54,8 @@ struct GeluTanh : UnaryOp<kFloating> {
       .name = "gelu_tanh",
       .doc = "The approximation of gelu by tanh.",
       .formula = "0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))",
-      .space = Space::kInternal};
+      .space = Space::kInternal,
+      .flushes = true};
   // (1 + tanh(u)) / 2 = sigmoid(2 u); far from 0 it is 0 or 1 and the cube would overflow.
   template <class V>
   LEPTON_INLINE V clamped(V x) {
@@ -99,7 +102,8 @@ struct LogSigmoid : UnaryOp<kFloating> {
   static constexpr ElementwiseInfo info{.name = "logsigmoid",
                                         .doc = "log(1 / (1 + e**-x)) without overflow.",
                                         .formula = "-logaddexp(0, -x)",
-                                        .space = Space::kFunctional};
+                                        .space = Space::kFunctional,
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return -(select(x < constant<V>(0), -x, constant<V>(0)) + log1p(exp(-abs(x))));
@@ -133,7 +137,8 @@ struct Sigmoid : UnaryOp<kFloating> {
                                         .onnx = "Sigmoid",
                                         .doc = "1 / (1 + e**-x), the logistic function.",
                                         .formula = "1 / (1 + exp(-x))",
-                                        .space = Space::kFunctional};
+                                        .space = Space::kFunctional,
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return sigmoid(x);
@@ -149,7 +154,8 @@ struct Silu : UnaryOp<kFloating> {
   static constexpr ElementwiseInfo info{.name = "silu",
                                         .doc = "x times sigmoid(x), also called swish.",
                                         .formula = "x / (1 + exp(-x))",
-                                        .space = Space::kFunctional};
+                                        .space = Space::kFunctional,
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return x * sigmoid(x);
@@ -169,7 +175,8 @@ struct Softplus : UnaryOp<kFloating> {
       .doc = "log(1 + e**(beta x)) / beta, and x itself where beta x > threshold.",
       .formula = "where(beta * x > threshold, x, logaddexp(0, beta * x) / beta)",
       .parameters = {{"beta", 1}, {"threshold", 20}},
-      .space = Space::kFunctional};
+      .space = Space::kFunctional,
+      .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x, V beta, V threshold) {
     const V z = beta * x, positive = select(z > constant<V>(0), z, constant<V>(0));

@@ -25,6 +25,7 @@ struct ElementwiseInfo {
   ElementwiseParameter parameters[3] = {};
   Space space = Space::kArray;
   bool boolean_result = false;  // the result is bool whatever the inputs are
+  bool flushes = false;         // takes denormals as 0: for f(x) no further from f(0) than x is
 
   /// Number of parameters.
   constexpr int parameter_count() const {

@@ -11,7 +11,7 @@ LEPTON_LIBM(log2)
 
 struct Erf : UnaryOp<kFloating> {
   static constexpr ElementwiseInfo info{
-      .name = "erf", .onnx = "Erf", .doc = "Error function.", .formula = "erf(x)"};
+      .name = "erf", .onnx = "Erf", .doc = "Error function.", .formula = "erf(x)", .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return erf(x);
@@ -25,7 +25,7 @@ struct Erf : UnaryOp<kFloating> {
 
 struct Exp : UnaryOp<kFloating> {
   static constexpr ElementwiseInfo info{
-      .name = "exp", .onnx = "Exp", .doc = "e**x.", .formula = "exp(x)"};
+      .name = "exp", .onnx = "Exp", .doc = "e**x.", .formula = "exp(x)", .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return exp(x);
@@ -39,7 +39,7 @@ struct Exp : UnaryOp<kFloating> {
 
 struct Expm1 : UnaryOp<kFloating> {
   static constexpr ElementwiseInfo info{
-      .name = "expm1", .doc = "e**x - 1, accurate near 0.", .formula = "expm1(x)"};
+      .name = "expm1", .doc = "e**x - 1, accurate near 0.", .formula = "expm1(x)", .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return expm1(x);
@@ -92,7 +92,8 @@ struct Log1p : UnaryOp<kFloating> {
                                         .doc = "log(1 + x), accurate near 0.",
                                         .formula = "log1p(x)",
                                         .low = -0.9,
-                                        .high = 5};
+                                        .high = 5,
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return log1p(x);
@@ -122,7 +123,8 @@ struct Log2 : UnaryOp<kFloating> {
 struct Logaddexp : BinaryOp<kFloating> {
   static constexpr ElementwiseInfo info{.name = "logaddexp",
                                         .doc = "log(exp(x1) + exp(x2)) without overflow.",
-                                        .formula = "logaddexp(x1, x2)"};
+                                        .formula = "logaddexp(x1, x2)",
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x1, V x2) {
     const V high = Maximum::forward(x1, x2), distance = abs(x1 - x2);

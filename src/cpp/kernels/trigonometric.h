@@ -24,7 +24,8 @@ struct Acos : UnaryOp<kFloating> {
                                         .doc = "Inverse cosine, in radians.",
                                         .formula = "arccos(x)",
                                         .low = -0.95,
-                                        .high = 0.95};
+                                        .high = 0.95,
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -62,7 +63,8 @@ struct Asin : UnaryOp<kFloating> {
                                         .doc = "Inverse sine, in radians.",
                                         .formula = "arcsin(x)",
                                         .low = -0.95,
-                                        .high = 0.95};
+                                        .high = 0.95,
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -76,8 +78,11 @@ struct Asin : UnaryOp<kFloating> {
 };
 
 struct Asinh : UnaryOp<kFloating> {
-  static constexpr ElementwiseInfo info{
-      .name = "asinh", .onnx = "Asinh", .doc = "Inverse hyperbolic sine.", .formula = "arcsinh(x)"};
+  static constexpr ElementwiseInfo info{.name = "asinh",
+                                        .onnx = "Asinh",
+                                        .doc = "Inverse hyperbolic sine.",
+                                        .formula = "arcsinh(x)",
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -94,7 +99,8 @@ struct Atan : UnaryOp<kFloating> {
   static constexpr ElementwiseInfo info{.name = "atan",
                                         .onnx = "Atan",
                                         .doc = "Inverse tangent, in radians.",
-                                        .formula = "arctan(x)"};
+                                        .formula = "arctan(x)",
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -133,7 +139,8 @@ struct Atanh : UnaryOp<kFloating> {
                                         .doc = "Inverse hyperbolic tangent.",
                                         .formula = "arctanh(x)",
                                         .low = -0.95,
-                                        .high = 0.95};
+                                        .high = 0.95,
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -147,8 +154,11 @@ struct Atanh : UnaryOp<kFloating> {
 };
 
 struct Cos : UnaryOp<kFloating> {
-  static constexpr ElementwiseInfo info{
-      .name = "cos", .onnx = "Cos", .doc = "Cosine of x in radians.", .formula = "cos(x)"};
+  static constexpr ElementwiseInfo info{.name = "cos",
+                                        .onnx = "Cos",
+                                        .doc = "Cosine of x in radians.",
+                                        .formula = "cos(x)",
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return cos(x);
@@ -161,8 +171,11 @@ struct Cos : UnaryOp<kFloating> {
 };
 
 struct Cosh : UnaryOp<kFloating> {
-  static constexpr ElementwiseInfo info{
-      .name = "cosh", .onnx = "Cosh", .doc = "Hyperbolic cosine.", .formula = "cosh(x)"};
+  static constexpr ElementwiseInfo info{.name = "cosh",
+                                        .onnx = "Cosh",
+                                        .doc = "Hyperbolic cosine.",
+                                        .formula = "cosh(x)",
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -195,8 +208,11 @@ struct Hypot : BinaryOp<kFloating> {
 };
 
 struct Sin : UnaryOp<kFloating> {
-  static constexpr ElementwiseInfo info{
-      .name = "sin", .onnx = "Sin", .doc = "Sine of x in radians.", .formula = "sin(x)"};
+  static constexpr ElementwiseInfo info{.name = "sin",
+                                        .onnx = "Sin",
+                                        .doc = "Sine of x in radians.",
+                                        .formula = "sin(x)",
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return sin(x);
@@ -209,8 +225,11 @@ struct Sin : UnaryOp<kFloating> {
 };
 
 struct Sinh : UnaryOp<kFloating> {
-  static constexpr ElementwiseInfo info{
-      .name = "sinh", .onnx = "Sinh", .doc = "Hyperbolic sine.", .formula = "sinh(x)"};
+  static constexpr ElementwiseInfo info{.name = "sinh",
+                                        .onnx = "Sinh",
+                                        .doc = "Hyperbolic sine.",
+                                        .formula = "sinh(x)",
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -229,7 +248,8 @@ struct Tan : UnaryOp<kFloating> {
                                         .doc = "Tangent of x in radians.",
                                         .formula = "tan(x)",
                                         .low = -1.4,
-                                        .high = 1.4};
+                                        .high = 1.4,
+                                        .flushes = true};
   static constexpr bool scalar = true;
   template <class T>
   LEPTON_INLINE T forward(T x) {
@@ -243,8 +263,11 @@ struct Tan : UnaryOp<kFloating> {
 };
 
 struct Tanh : UnaryOp<kFloating> {
-  static constexpr ElementwiseInfo info{
-      .name = "tanh", .onnx = "Tanh", .doc = "Hyperbolic tangent.", .formula = "tanh(x)"};
+  static constexpr ElementwiseInfo info{.name = "tanh",
+                                        .onnx = "Tanh",
+                                        .doc = "Hyperbolic tangent.",
+                                        .formula = "tanh(x)",
+                                        .flushes = true};
   template <class V>
   LEPTON_INLINE V forward(V x) {
     return tanh(x);

@@ -3,8 +3,10 @@
 #include "ops/elementwise.h"
 
 #include <array>
+#include <optional>
 
 #include "autograd/node.h"
+#include "core/parallel.h"
 #include "core/strided_loop.h"
 #include "kernels/dispatch.h"
 #include "ops/layout.h"
@@ -98,8 +100,8 @@ Tensor allocate(const Shape& shape, DType dtype, std::span<const Tensor> inputs)
   return empty(shape, dtype);
 }
 
-void run_kernel(Kernel kernel, const double* parameters, const Tensor& output,
-                std::span<const Tensor> arrays, DType type) {
+void run_kernel(const ElementwiseInfo& info, Kernel kernel, const double* parameters,
+                const Tensor& output, std::span<const Tensor> arrays, DType type) {
   if (output.numel() == 0) return;
   std::array<Input, kMaxArrays> inputs;
   std::array<const Strides*, kMaxArrays + 1> strides{&output.strides()};
@@ -113,6 +115,8 @@ void run_kernel(Kernel kernel, const double* parameters, const Tensor& output,
     strides[k + 1] = &inputs[k].strides;
   }
   const StridedLoop loop(output.shape(), strides.data(), static_cast<int>(arrays.size()) + 1);
+  std::optional<FlushDenormals> flush;
+  if (info.flushes) flush.emplace();
   BlockRunner(kernel, parameters, output, {inputs.data(), arrays.size()}, type).run(loop);
 }
 
@@ -140,7 +144,7 @@ Tensor gradient(const ElementwiseOp& op, int input, DType type, const Tensor& dy
   arrays[n++] = (op.needs & kNeedsY) ? y : Tensor();
   const Tensor dx = empty_like(dy);
   const Kernel kernel = kernels().elementwise->ops[op.id].gradient[input][type == DType::kFloat64];
-  run_kernel(kernel, parameters.data(), dx, {arrays.data(), n}, type);
+  run_kernel(*op.info, kernel, parameters.data(), dx, {arrays.data(), n}, type);
   return dx;
 }
 
@@ -232,8 +236,8 @@ Tensor elementwise(const ElementwiseOp& op, std::span<const Operand> operands,
     values[p] = static_cast<size_t>(p) < parameters.size() ? parameters[p]
                                                            : op.info->parameters[p].fallback;
   Tensor y = allocate(shape, op.info->boolean_result ? DType::kBool : type, arrays);
-  run_kernel(kernels().elementwise->ops[op.id].forward[index(type)], values.data(), y, arrays,
-             type);
+  run_kernel(*op.info, kernels().elementwise->ops[op.id].forward[index(type)], values.data(), y,
+             arrays, type);
   return record(op, arrays, type, std::move(y), values);
 }
 
