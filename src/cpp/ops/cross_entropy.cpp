@@ -75,6 +75,7 @@ Tensor index_losses(const IndexLoss& loss, const Tensor& x, const Tensor& log_su
   Tensor losses = empty(loss.line_shape, x.dtype());
   const auto& part = part_of<T>(kernels().softmax);
   const int64_t* target = loss.targets.data<int64_t>();
+  const FlushDenormals flush;
   loss.grid.parallel([&](const Lines& at, int64_t offset, int64_t first) {
     T* log_sum = log_sums.data<T>() + first;
     T* out = losses.data<T>() + first;
@@ -111,6 +112,7 @@ Tensor index_gradient(const IndexLoss& loss, const Tensor& x, const Tensor& log_
   }
   const Tensor dx = empty_strided(x.shape(), x.strides(), x.dtype());
   const auto& part = part_of<T>(kernels().softmax);
+  const FlushDenormals flush;
   loss.grid.parallel([&](const Lines& at, int64_t offset, int64_t first) {
     const CrossEntropyLines<T> lines{log_sums.data<T>() + first, share.data<T>() + first,
                                      hit.data<T>() + first,      scale.data<T>() + first,

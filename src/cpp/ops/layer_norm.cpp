@@ -33,6 +33,7 @@ void forward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tens
              double eps, const Tensor& y, const Tensor& mean, const Tensor& inverse_std) {
   const auto& part = part_of<T>(kernels().norm);
   const int64_t grain = std::max<int64_t>(1, kTask / rows.n);
+  const FlushDenormals flush;
   parallel_for(0, rows.count, grain, [&](int64_t begin, int64_t end) {
     const LayerNormRows<T> block{end - begin,
                                  rows.n,
@@ -66,6 +67,7 @@ void backward(const Rows& rows, const Tensor& x, const Tensor& weight, const Ten
   const Tensor of_weight = need_sums ? zeros(sums, x.dtype()) : Tensor();
   const Tensor of_bias = need_sums ? zeros(sums, x.dtype()) : Tensor();
   const int64_t n = rows.n, length = rows.part();
+  const FlushDenormals flush;
   parallel_for(0, rows.parts(), 1, [&](int64_t first, int64_t last) {
     for (int64_t p = first; p < last; ++p) {
       const int64_t begin = p * length, count = std::min(length, rows.count - begin);

@@ -257,6 +257,7 @@ Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis 
   Recorder tape(op, {&input});
   return dispatch_floating(op, y.dtype(), [&]<class T>() {
     const auto kernel = part_of<T>(kernels().pool).average;
+    const FlushDenormals flush;
     pooling.for_lines([&](const PoolBlock& block, int64_t image, int64_t out) {
       kernel(block, in.x.data<T>() + image, divisor, y.data<T>() + out);
     });
@@ -264,6 +265,7 @@ Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis 
       tape.vjp(0, [pooling, divisor, strides = y.strides()](const Tensor& upstream) {
         const Tensor dy = laid_out(upstream, strides);
         const auto gradient = part_of<T>(kernels().pool).average_gradient;
+        const FlushDenormals flush;
         const auto gather = [&](const PoolGradientBlock& block, T* dx, int64_t out) {
           gradient(block, dy.data<T>() + out, dx);
         };
