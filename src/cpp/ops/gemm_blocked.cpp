@@ -19,6 +19,8 @@ constexpr int64_t kUnpackedElements = 300 * 300;
 constexpr double kParallelFlops = 1e6;
 // Up to so many rows of a are read in place: packing would cut them into unequal tiles.
 constexpr int64_t kFewRows = 128;
+// Tiles of rows up to which a small product is cut by panels only, which spares a round of threads.
+constexpr int64_t kSmallTiles = 40;
 // Packed elements of b at a time, about half of a common last-level cache.
 constexpr int64_t kPackedElements = int64_t{1} << 22;
 // A first cache of 64 sets of 8 lines, as on most x86 CPUs.
@@ -64,7 +66,7 @@ class Blocked {
   void run() {
     const int64_t wanted = parallel_ ? 4 * num_threads() : 1;
     // Few rows: a task packs each panel just before its only use, in the cache next to the core.
-    const bool all_rows = tiles_ <= most_tiles_ && panels_ >= wanted;
+    const bool all_rows = tiles_ <= (small_ ? kSmallTiles : most_tiles_) && panels_ >= wanted;
     const int64_t tiles = all_rows ? tiles_
                                    : std::clamp<int64_t>(ceil_div(tiles_, wanted),
                                                          std::min<int64_t>(tiles_, 4), most_tiles_);
