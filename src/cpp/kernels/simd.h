@@ -109,11 +109,10 @@ LEPTON_INLINE void finish_streaming() {
   __builtin_ia32_sfence();
 #endif
 }
-/// store_streaming or store. The compiler may not know which: it would make two loops of one, whose
-/// multiply-adds it might contract differently, and bits would depend on the size of a result.
+/// store_streaming or store: one loop does both, so that its arithmetic is written once and the
+/// bits of a result do not depend on its size.
 template <class T>
 LEPTON_INLINE void store_either(bool stream, Vec<T> v, T* p) {
-  asm volatile("" : "+r"(stream));
   if (stream)
     store_streaming<T>(v, p);
   else
