@@ -6,9 +6,11 @@
 namespace lepton {
 
 /// `count` lines of n elements each. With step 1 the lines follow one another, else the elements of
-/// a line are `step` apart and neighbouring elements belong to neighbouring lines.
+/// a line are `step` apart and neighbouring elements belong to neighbouring lines. `stream` writes
+/// results past the caches where the kernel can.
 struct Lines {
   int64_t count, n, step;
+  bool stream;
 };
 
 /// What the gradient of cross-entropy needs of each line (all but `smooth`, which has one per

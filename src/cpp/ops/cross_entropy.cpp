@@ -141,7 +141,7 @@ template <class T>
 Tensor nll_values(const IndexLoss& loss, const Tensor& x) {
   const Tensor losses = empty(loss.line_shape, x.dtype());
   const int64_t* target = loss.targets.data<int64_t>();
-  const auto [outer, n, inner] = loss.grid;
+  const auto [outer, n, inner, stream] = loss.grid;
   for (int64_t l = 0; l < outer * inner; ++l) {
     const int64_t at = l / inner * n * inner + l % inner + target[l] * inner;
     losses.data<T>()[l] = target[l] < 0 ? T{0} : -loss.label_share<T>(l) * x.data<T>()[at];
@@ -154,7 +154,7 @@ Tensor nll_gradient(const IndexLoss& loss, const Tensor& dy, Shape shape, Stride
   const Tensor scale = line_scales<T>(dy, loss.line_shape, loss.total);
   Tensor dx = zeros_strided(std::move(shape), std::move(strides), dy.dtype());
   const int64_t* target = loss.targets.data<int64_t>();
-  const auto [outer, n, inner] = loss.grid;
+  const auto [outer, n, inner, stream] = loss.grid;
   for (int64_t l = 0; l < outer * inner; ++l)
     if (target[l] >= 0)
       dx.data<T>()[l / inner * n * inner + l % inner + target[l] * inner] =

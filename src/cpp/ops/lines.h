@@ -4,12 +4,14 @@
 #include "core/parallel.h"
 #include "core/tensor.h"
 #include "kernels/softmax_table.h"
+#include "ops/layout.h"
 
 namespace lepton {
 
 /// outer blocks of inner lines of n elements; in memory [outer, n, inner].
 struct LineGrid {
   int64_t outer, n, inner;
+  bool stream;  // results of as many elements are stored past the caches
 
   int64_t lines() const { return outer * inner; }
 
@@ -21,7 +23,7 @@ struct LineGrid {
     const int64_t length = std::max<int64_t>(n, 1);
     if (inner == 1) {
       parallel_for(0, outer, std::max<int64_t>(1, kTask / length),
-                   [&](int64_t b, int64_t e) { body(Lines{e - b, n, 1}, b * n, b); });
+                   [&](int64_t b, int64_t e) { body(Lines{e - b, n, 1, stream}, b * n, b); });
       return;
     }
     const int64_t width = std::min<int64_t>(inner, std::max<int64_t>(64, kTask / length));
@@ -31,7 +33,8 @@ struct LineGrid {
                    for (int64_t task = begin; task < end; ++task) {
                      const int64_t o = task / blocks, column = task % blocks * width;
                      const int64_t count = std::min(width, inner - column);
-                     body(Lines{count, n, inner}, o * n * inner + column, o * inner + column);
+                     body(Lines{count, n, inner, stream}, o * n * inner + column,
+                          o * inner + column);
                    }
                  });
   }
@@ -39,7 +42,7 @@ struct LineGrid {
 
 /// The lines along one axis of a dense x, in the order of its memory.
 inline LineGrid lines_in_memory(const Tensor& x, int64_t axis) {
-  LineGrid grid{1, x.ndim() == 0 ? 1 : x.shape()[axis], 1};
+  LineGrid grid{1, x.ndim() == 0 ? 1 : x.shape()[axis], 1, is_streamed(x)};
   bool before = true;
   for (int64_t a : memory_order(x.shape(), x.strides())) {
     if (a == axis)
