@@ -11,7 +11,7 @@ namespace lepton {
 /// outer blocks of inner lines of n elements; in memory [outer, n, inner].
 struct LineGrid {
   int64_t outer, n, inner;
-  bool stream;  // results of as many elements are stored past the caches
+  bool stream = false;  // results of as many elements are stored past the caches
 
   int64_t lines() const { return outer * inner; }
 
