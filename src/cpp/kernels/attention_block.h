@@ -6,11 +6,14 @@
 // query (maximum, sum, log-sum-exp) fills the lane of a vector.
 #pragma once
 #include "kernels/attention_table.h"
-#include "kernels/gemm.h"
+#include "kernels/gemm_table.h"
 #include "kernels/math.h"
 #include "kernels/transpose.h"
 
 namespace lepton::LEPTON_ISA {
+
+extern const GemmTable gemm_table;
+
 namespace {
 
 constexpr int64_t kBlock = kAttentionBlock;
@@ -43,10 +46,22 @@ struct Product {
   bool accumulate;
 };
 
-template <class T, int kRows, int kVectors>
-void multiply_with(const Product<T>& p) {
-  constexpr int64_t kColumns = kVectors * kLanes<T>;
-  const int64_t none = 0, tiles = (p.rows + kRows - 1) / kRows;
+// The tiles that gemm.cpp has compiled: they are half a minute of a compiler's time.
+template <class T>
+const GemmKernel<T>& tile_for(int64_t columns) {
+  const auto choose = [columns](const auto& part) -> const auto& {
+    return columns <= kLanes<T> ? part.narrow : part.tall;
+  };
+  if constexpr (sizeof(T) == sizeof(float))
+    return choose(gemm_table.f32);
+  else
+    return choose(gemm_table.f64);
+}
+
+template <class T>
+void multiply(const Product<T>& p) {
+  const GemmKernel<T>& kernel = tile_for<T>(p.columns);
+  const int64_t none = 0, tiles = (p.rows + kernel.max_rows - 1) / kernel.max_rows;
   GemmTile<T> tile = {};
   tile.segments = 1;
   tile.length = p.length;
@@ -56,23 +71,15 @@ void multiply_with(const Product<T>& p) {
   tile.b_row = p.b_row;
   tile.c_row = p.c_row;
   tile.accumulate = p.accumulate;
-  for (int64_t j = 0; j < p.columns; j += kColumns)
+  for (int64_t j = 0; j < p.columns; j += kernel.columns)
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t row = p.rows * t / tiles;
       tile.rows = p.rows * (t + 1) / tiles - row;
       tile.a = p.a + row * p.a_row;
       tile.b = p.b + j;
       tile.c = p.c + row * p.c_row + j;
-      gemm_tile<T, kRows, kVectors>(tile);
+      kernel.tile(tile);
     }
-}
-
-template <class T>
-void multiply(const Product<T>& p) {
-  if (p.columns <= kLanes<T>)
-    multiply_with<T, kNarrowRows, 1>(p);
-  else
-    multiply_with<T, kTallRows, 2>(p);
 }
 
 /// x itself if whole tiles can be read from its rows, else a copy in `room` padded with zeros.
