@@ -19,8 +19,8 @@ constexpr int kNarrowRows = 8, kTallRows = 6, kWideRows = 6, kWideVectors = 2;
 constexpr int kFewRows = 2, kFewVectors = 4;
 
 // Steps of k per turn of the loop: on Zen 3 four reach 95 % of the multiply-adds' limit, one 77-88
-// %.
-constexpr int kUnroll = 4;
+// %. Fewer than eight sums wait for each other in any case, and compile sooner without.
+constexpr int unroll(int sums) { return sums < 8 ? 1 : 4; }
 
 /// The tile with its sizes and one stride of a fixed at 1, that between rows or that between steps:
 /// where both are known only at run time, adding up addresses costs a tenth. A barrier ends every
@@ -29,7 +29,7 @@ template <class T, int kRows, int kVectors, bool kRowsTouch>
 static void gemm_tile_fixed(const GemmTile<T>& tile) {
   constexpr int kGroup = kRowsTouch ? kRows : 3;  // rows that x86 reaches from one pointer
   constexpr int kGroups = (kRows + kGroup - 1) / kGroup;
-  constexpr int n = kLanes<T>;
+  constexpr int n = kLanes<T>, kUnroll = unroll(kRows * kVectors);
   static_assert(kRows * kVectors * n <= kMaxTileElements);
   const int64_t a_row = kRowsTouch ? 1 : tile.a_row, a_step = kRowsTouch ? tile.a_step : 1;
   const int64_t b_row = tile.b_row, c_row = tile.c_row, length = tile.length;
