@@ -193,7 +193,9 @@ def specials(dtype: str) -> np.ndarray[Any, Any]:
         1.5,
     ]
     positive += [2.0, 3.0, 10.5, 88.9, 104.0, 709.9, 1e10, info.max, np.inf]
-    return np.array([*positive, *(-p for p in positive), np.nan], dtype)
+    values = np.array([*positive, *(-p for p in positive), np.nan, np.nan], dtype)
+    values.view(f"u{values.itemsize}")[-1] |= 0x155  # bits by which R, for one, tells NA from NaN
+    return values
 
 
 ELEMENTWISE = [op for op in KNOWN if op.elementwise and "float32" in op.elementwise["dtypes"]]

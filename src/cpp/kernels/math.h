@@ -203,8 +203,8 @@ template <class V>
 LEPTON_INLINE V exp_of_negative(V x) {
   const V low = constant<V>(kIsFloat<V> ? -87.3 : -708.3);
   BitsOf<V> k;
-  const V p = expm1_reduced(reduce_exp(x, k)) + constant<V>(1);
-  return select(x < low, constant<V>(0), from_bits<V>(bits(p) + (k << kMantissa<V>)));
+  const V q = expm1_reduced(reduce_exp(x, k)), power = power_of_two<V>(k);
+  return select(x < low, constant<V>(0), power * q + power);  // NaN stays, whatever its bits
 }
 
 /// e^x - 1; 2 ulp.

@@ -151,12 +151,21 @@ LEPTON_INLINE Vec<T> sum_of_exp(const Line& line, const T* x, Vec<T> m, Term ter
 template <class T>
 constexpr int64_t kGroupElements = (16 << 10) / sizeof(T);
 
+/// Asks for a row that will be read (0) or written (1): while exponentials are computed memory
+/// would have nothing to do.
+template <int kWrite, class T>
+LEPTON_INLINE void fetch(const T* row, int64_t n) {
+  constexpr int64_t kCacheLine = 64 / sizeof(T);
+  for (int64_t i = 0; i < n; i += kCacheLine) __builtin_prefetch(row + i, kWrite);
+}
+
 /// For each line: m = its largest element; sum(line, offset, k, m); finish(line, offset, number, k,
-/// m, join(m, sum)), where k counts the lines of a group. Short rows come in groups of as many as a
-/// vector has lanes: join is computed for all of them at once, and rows need not wait for the end
-/// of the one before.
+/// m, join(m, sum)), where k counts the lines of a group; y, or null, is what finish writes. Short
+/// rows come in groups of as many as a vector has lanes: join is computed for all of them at once,
+/// and rows need not wait for the end of the one before.
 template <class T, class Sum, class Join, class Finish>
-LEPTON_INLINE void reduce_lines(const Lines& at, const T* x, Sum sum, Join join, Finish finish) {
+LEPTON_INLINE void reduce_lines(const Lines& at, const T* x, const T* y, Sum sum, Join join,
+                                Finish finish) {
   if (at.step != 1)
     return for_each_columns<T>(at, [&](const Columns<T>& line, int64_t i) LEPTON_BODY {
       const Vec<T> m = largest<T>(line, x + i);
@@ -174,8 +183,11 @@ LEPTON_INLINE void reduce_lines(const Lines& at, const T* x, Sum sum, Join join,
     const int64_t rows = at.count - i < group ? at.count - i : group;
     T m[kGroup] = {}, sums[kGroup] = {}, joined[kGroup];
     for (int64_t k = 0; k < rows; ++k) m[k] = largest<T>(row_of<T>(at, i + k), x + (i + k) * n)[0];
-    for (int64_t k = 0; k < rows; ++k)
+    for (int64_t k = 0; k < rows; ++k) {
+      if (i + group + k < at.count) fetch<0>(x + (i + group + k) * n, n);
+      if (y && !at.stream) fetch<1>(y + (i + k) * n, n);
       sums[k] = sum(row_of<T>(at, i + k), (i + k) * n, k, splat<T>(m[k]))[0];
+    }
     store<T>(join(load<T>(m), load<T>(sums)), joined);
     for (int64_t k = 0; k < rows; ++k)
       finish(row_of<T>(at, i + k), (i + k) * n, i + k, k, splat<T>(m[k]), splat<T>(joined[k]));
@@ -194,7 +206,7 @@ void softmax(const Lines& lines, const T* x, T* y) {
   const auto kept = [&](int64_t first, int64_t k)
                         LEPTON_BODY { return beside ? room + k * pitch : y + first; };
   reduce_lines<T>(
-      at, x,
+      at, x, y,
       [&]<class Line>(const Line& line, int64_t first, int64_t k, Vec<T> m) LEPTON_BODY {
         T* to = kept(first, k);
         return sum_of_exp<T>(line, x + first, m,
@@ -222,7 +234,7 @@ LEPTON_INLINE auto plain_sum_of_exp(const T* x) {
 template <class T>
 void log_softmax(const Lines& at, const T* x, T* y) {
   reduce_lines<T>(
-      lines_to(at, y), x, plain_sum_of_exp(x),
+      lines_to(at, y), x, y, plain_sum_of_exp(x),
       [](Vec<T>, Vec<T> sum) LEPTON_BODY { return log(sum); },
       [&]<class Line>(const Line& line, int64_t first, int64_t, int64_t, Vec<T> m, Vec<T> log_sum)
           LEPTON_BODY {
@@ -269,7 +281,8 @@ void log_sum_exp(const Lines& lines, const T* x, const T* smooth, T* result, T* 
   Lines at = lines;
   at.stream = false;
   reduce_lines<T>(
-      at, x, plain_sum_of_exp(x), [](Vec<T> m, Vec<T> sum) LEPTON_BODY { return m + log(sum); },
+      at, x, static_cast<const T*>(nullptr), plain_sum_of_exp(x),
+      [](Vec<T> m, Vec<T> sum) LEPTON_BODY { return m + log(sum); },
       [&]<class Line>(const Line& line, int64_t first, int64_t l, int64_t, Vec<T>, Vec<T> total)
           LEPTON_BODY {
             Line::store_lines(total, result + l, line);
