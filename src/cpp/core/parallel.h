@@ -14,6 +14,11 @@ void set_num_threads(int n);
 /// Why that number: affinity, cgroup quota, physical cores, LEPTON_NUM_THREADS, or the caller.
 std::string num_threads_reason();
 
+/// Elements of cheap work that a thread takes at a time.
+constexpr int64_t kTaskElements = 1 << 14;
+/// Floating-point operations below which work is not worth waking another thread.
+constexpr double kParallelFlops = 1e6;
+
 namespace detail {
 void run_chunks(int64_t begin, int64_t end, int64_t grain, void (*body)(void*, int64_t, int64_t),
                 void* context);

@@ -13,6 +13,9 @@
 
 namespace lepton {
 
+/// a / b, rounded up; b > 0, a >= 0.
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// A short list of integers: a shape, strides or axes. Up to six live in place, more on the heap.
 class Dims {
  public:

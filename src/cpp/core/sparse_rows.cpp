@@ -12,8 +12,7 @@
 namespace lepton {
 namespace {
 
-constexpr int64_t kTask = 1 << 14;  // elements a thread takes at a time
-constexpr int kDigit = 11;          // bits of a pass of the sort: its counters stay in L1
+constexpr int kDigit = 11;  // bits of a pass of the sort: its counters stay in L1
 
 struct Entry {
   int64_t row, position;
@@ -35,12 +34,13 @@ void sort_entries(std::vector<Entry>& entries, int64_t rows) {
   }
 }
 
-// Calls body(k) for every row of the order; a task has about kTask elements of values.
+// Calls body(k) for every row of the order; a task has about kTaskElements elements of values.
 template <class Body>
 void for_each_row(const RowOrder& order, int64_t columns, Body&& body) {
   const auto count = static_cast<int64_t>(order.rows.size());
   const auto elements = static_cast<int64_t>(order.position.size()) * columns;
-  const int64_t grain = std::max<int64_t>(1, kTask * count / std::max<int64_t>(1, elements));
+  const int64_t grain =
+      std::max<int64_t>(1, kTaskElements * count / std::max<int64_t>(1, elements));
   parallel_for(0, count, grain, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) body(static_cast<size_t>(k));
   });

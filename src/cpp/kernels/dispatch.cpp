@@ -81,14 +81,14 @@ const Kernels* initial() {
   return k;
 }
 
-std::atomic<const Kernels*>& current() {
+std::atomic<const Kernels*>& current_kernels() {
   static std::atomic<const Kernels*> kernels{initial()};
   return kernels;
 }
 
 }  // namespace
 
-const Kernels& kernels() { return *current().load(std::memory_order_relaxed); }
+const Kernels& kernels() { return *current_kernels().load(std::memory_order_relaxed); }
 
 std::string unknown_isa(const std::string& what, const std::string& name) {
   std::string known;
@@ -98,7 +98,7 @@ std::string unknown_isa(const std::string& what, const std::string& name) {
 
 bool use_isa(const std::string& name) {
   const Kernels* k = find(name);
-  if (k) current().store(k, std::memory_order_relaxed);
+  if (k) current_kernels().store(k, std::memory_order_relaxed);
   return k != nullptr;
 }
 

@@ -19,8 +19,9 @@ constexpr int kNarrowRows = 8, kTallRows = 6, kWideRows = 6, kWideVectors = 2;
 constexpr int kFewRows = 2, kFewVectors = 4;
 
 // Steps of k per turn of the loop: on Zen 3 four reach 95 % of the multiply-adds' limit, one 77-88
-// %. Fewer than eight sums wait for each other in any case, and compile sooner without.
-constexpr int unroll(int sums) { return sums < 8 ? 1 : 4; }
+// %. Fewer than eight sums wait for each other in any case, and of more than twelve a turn is long
+// enough with two: both compile sooner.
+constexpr int unroll(int sums) { return sums < 8 ? 1 : sums > 12 ? 2 : 4; }
 
 /// The tile with its sizes and one stride of a fixed at 1, that between rows or that between steps:
 /// where both are known only at run time, adding up addresses costs a tenth. A barrier ends every

@@ -17,8 +17,6 @@ constexpr int64_t kTaskQueries = 256;
 // Where there are fewer heads, the gradient's tasks are parts of a head's keys, not below so many.
 constexpr int64_t kGradientTasks = 32, kTaskKeys = 2 * kAttentionBlock;
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Where the matrix of each head starts, in elements of a tensor [heads..., rows, columns].
 std::vector<int64_t> head_offsets(const Tensor& x) {
   std::vector<int64_t> offsets{0};

@@ -15,23 +15,9 @@ namespace lepton {
 namespace {
 
 // Elements of the output that one task computes: enough to be worth handing out.
-constexpr int64_t kTaskElements = 1 << 16;
+constexpr int64_t kTaskOutputs = 1 << 16;
 // Partial sums of a weight gradient.
 constexpr int64_t kGroups = 16;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// The taps [first, last) of an axis that read inside the image for this output; offsets rise.
-struct TapRange {
-  int64_t first, last;
-  bool operator==(const TapRange&) const = default;
-};
-TapRange taps_inside(const std::vector<ConvTap>& taps, int64_t at, int64_t length) {
-  TapRange range = {0, static_cast<int64_t>(taps.size())};
-  while (range.first < range.last && at + taps[range.first].offset < 0) ++range.first;
-  while (range.last > range.first && at + taps[range.last - 1].offset >= length) --range.last;
-  return range;
-}
 
 // Neighbouring pixels of an output line that have the same taps.
 struct Run {
@@ -45,7 +31,7 @@ class LineRuns {
  public:
   explicit LineRuns(const ConvPass<T>& pass, bool stream = false) : p_(pass), stream_(stream) {
     for (int64_t w = 0; w < p_.out_w; ++w) {
-      const TapRange taps = taps_inside(p_.taps_w, w * p_.step_w, p_.in_w);
+      const TapRange taps = taps_inside(p_.taps_w, w * p_.step_w, w * p_.step_w, p_.in_w);
       if (runs_.empty() || runs_.back().taps != taps) runs_.push_back({w, w, taps});
       runs_.back().end = w + 1;
     }
@@ -54,7 +40,7 @@ class LineRuns {
   /// Calls use(taps, first pixel) for the runs of line h of image n.
   template <class Use>
   void for_each_run(int64_t n, int64_t h, Use use) const {
-    const TapRange rows = taps_inside(p_.taps_h, h * p_.step_h, p_.in_h);
+    const TapRange rows = taps_inside(p_.taps_h, h * p_.step_h, h * p_.step_h, p_.in_h);
     std::vector<int64_t> x_offsets, weight_offsets, next_offsets;
     const int64_t last = rows.last == 0 ? 0 : p_.taps_h[rows.last - 1].offset;
     for (int64_t r = 1; r <= p_.step_h && h * p_.step_h + last + r < p_.in_h; ++r)
@@ -132,7 +118,7 @@ void run_depthwise(const std::vector<ConvPass<T>>& phases) {
     pass.x = passes.front().x, pass.x_strides = passes.front().x_strides;
     of.emplace_back(pass, stream);
   }
-  const int64_t grain = std::max<int64_t>(kTaskElements * lines / elements, 1);
+  const int64_t grain = std::max<int64_t>(kTaskOutputs * lines / elements, 1);
   parallel_for(0, one.images * lines, grain, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i)
       for (size_t k = 0; k < passes.size(); ++k) {

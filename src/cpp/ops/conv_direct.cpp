@@ -13,6 +13,14 @@
 #include "ops/layout.h"
 
 namespace lepton {
+
+TapRange taps_inside(const std::vector<ConvTap>& taps, int64_t begin, int64_t end, int64_t length) {
+  TapRange range = {0, static_cast<int64_t>(taps.size())};
+  while (range.first < range.last && end + taps[range.first].offset < 0) ++range.first;
+  while (range.last > range.first && begin + taps[range.last - 1].offset >= length) --range.last;
+  return range;
+}
+
 namespace {
 
 // A strip of the input stays in a core's second-level cache beside a panel of weights.
@@ -25,22 +33,6 @@ constexpr int64_t kWideSteps = 1152;
 // one, and their pixels are written in one go.
 constexpr int64_t kLineWeightBytes = 128 * 1024;
 constexpr int64_t kCacheLine = 64;
-// Less work than this is not worth waking another thread.
-constexpr double kParallelFlops = 1e6;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// The taps [first, last) of an axis that read inside the image for some of the places they are
-// moved to, from `begin` to `end`.
-struct TapRange {
-  int64_t first, last;
-};
-TapRange taps_inside(const std::vector<ConvTap>& taps, int64_t begin, int64_t end, int64_t length) {
-  TapRange range = {0, static_cast<int64_t>(taps.size())};
-  while (range.first < range.last && end + taps[range.first].offset < 0) ++range.first;
-  while (range.last > range.first && begin + taps[range.last - 1].offset >= length) --range.last;
-  return range;
-}
 
 template <class T>
 class Direct {

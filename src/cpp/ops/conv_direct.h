@@ -18,6 +18,14 @@ struct ConvTap {
   int64_t offset, weight;
 };
 
+/// The taps [first, last) of an axis, by rising offset, that read inside its `length` for some of
+/// the places from `begin` to `end` that they are moved to.
+struct TapRange {
+  int64_t first, last;
+  bool operator==(const TapRange&) const = default;
+};
+TapRange taps_inside(const std::vector<ConvTap>& taps, int64_t begin, int64_t end, int64_t length);
+
 /// y[n, j, h, w] = bias[j] + sum over taps and channels c of x[n, c, h * step_h + tap, w * step_w +
 /// tap] weight[j, c, tap], where x is zero outside its bounds. Channel counts are those of one
 /// group.

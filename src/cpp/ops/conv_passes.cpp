@@ -11,8 +11,6 @@
 namespace lepton {
 namespace {
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 // Matrix products of large results and sums up to this run as direct convolutions, which store past
 // the caches, with lines of so many pixels.
 constexpr int64_t kMostSteps = 128, kLeastLine = 16, kMostLine = 32;

@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char* kOp = "conv_transpose2d";
 
-void check_tensors(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
-                   int64_t groups) {
+void check_transpose_tensors(const Tensor& input, const Tensor& weight,
+                             const std::optional<Tensor>& bias, int64_t groups) {
   check_conv_tensors(kOp, "in, out / groups", input, weight, bias, groups);
   check<ValueError>(weight.length(0) == input.length(1), kOp, ": weight expects ", weight.length(0),
                     " input channels, got ", input.length(1), " (input: ", input.shape(),
@@ -50,8 +50,8 @@ ConvShape checked_shape(const Tensor& input, const Tensor& weight, Pair stride, 
                     padding, groups);
 }
 
-void record_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input,
-                     const Tensor& weight) {
+void record_transpose_gradient(Recorder& tape, const ConvShape& shape, const Tensor& input,
+                               const Tensor& weight) {
   tape.joint([shape, input = tape.needs(1) ? tape.save(input) : Saved(),
               weight = tape.needs(0) ? tape.save(weight) : Saved(), in = input.shape(),
               of = weight.shape()](const Tensor& dy, Gradients& dx) {
@@ -77,7 +77,7 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight,
     return squeeze(conv_transpose2d(expand_dims(input, 0), weight, bias, stride, padding,
                                     output_padding, groups, dilation),
                    {0});
-  check_tensors(input, weight, bias, groups);
+  check_transpose_tensors(input, weight, bias, groups);
   const ConvShape shape =
       checked_shape(input, weight, stride, padding, output_padding, groups, dilation);
   const Tensor y = empty_channels_last(
@@ -89,7 +89,7 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight,
   });
   const Tensor none;
   Recorder tape(kOp, {&input, &weight, bias ? &*bias : &none});
-  if (tape) record_gradient(tape, shape, input, weight);
+  if (tape) record_transpose_gradient(tape, shape, input, weight);
   return tape.output(y);
 }
 

@@ -18,18 +18,16 @@ namespace {
 constexpr int64_t kBlockPixels = 320;    // packed, a tile's rows and columns of them fit in 32 KB
 constexpr int64_t kPartBytes = 4 << 20;  // packed at a time; a share of the last-level cache
 constexpr int64_t kTasks = 64;           // that a part is cut into, if it has so many tiles
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // Of possibly negative a.
 constexpr int64_t ceil_div_signed(int64_t a, int64_t b) {
   return a >= 0 ? ceil_div(a, b) : -(-a / b);
 }
 
 // The outputs [begin, end) along one axis for which a tap reads inside the image.
-struct Range {
+struct OutputRange {
   int64_t begin, end;
 };
-Range inside(Range outputs, int64_t offset, int64_t stride, int64_t length) {
+OutputRange outputs_inside(OutputRange outputs, int64_t offset, int64_t stride, int64_t length) {
   const int64_t begin = std::max(outputs.begin, ceil_div_signed(-offset, stride));
   return {begin, std::max(begin, std::min(outputs.end, ceil_div_signed(length - offset, stride)))};
 }
@@ -122,8 +120,8 @@ class WeightGradient {
   // Where block b lies: its images, its output lines, the lines of the image that they read.
   struct Block {
     int64_t image, images;
-    Range lines;
-    Range reads;
+    OutputRange lines;
+    OutputRange reads;
   };
   Block block(int64_t b) const {
     Block block;
@@ -187,15 +185,15 @@ class WeightGradient {
     const int64_t tap = u % taps_, tile = u / taps_ % tiles_, panel = u / taps_ / tiles_;
     const int64_t group = panel / panels_, row = rows_ * tile / tiles_;
     const int64_t rows = rows_ * (tile + 1) / tiles_ - row;
-    Range h = at.lines, w = {0, s_.out_w};
+    OutputRange h = at.lines, w = {0, s_.out_w};
     const T* x = packed + (group * tiles_ + tile) * x_panel_;
     if (merged_) {
       x = packed + row_offsets_[row];
     } else {
       const int64_t down = tap / s_.kernel_w * s_.dilation_h - s_.pad_top;
       const int64_t across = tap % s_.kernel_w * s_.dilation_w - s_.pad_left;
-      h = inside(h, down, s_.stride_h, s_.in_h);
-      w = inside(w, across, s_.stride_w, s_.in_w);
+      h = outputs_inside(h, down, s_.stride_h, s_.in_h);
+      w = outputs_inside(w, across, s_.stride_w, s_.in_w);
       x += (h.begin * s_.stride_h + down - at.reads.begin) * x_step_.line +
            (w.begin * s_.stride_w + across) * x_step_.pixel;
     }

@@ -23,14 +23,8 @@ constexpr int64_t kLeastSaved = 256;
 constexpr int64_t kLeastTiles = 48, kMostTiles = 128;
 // Channels whose filters are transformed in one task.
 constexpr int64_t kFilterChannels = 16;
-// Spreads the values of one transform over the sets of the first-level cache.
-constexpr int64_t kSkew = 16;
-// Less work than this is not worth waking another thread.
-constexpr double kParallelFlops = 1e6;
 
 std::atomic<ConvPrecision> precision{ConvPrecision::kHighest};
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // How far apart the inputs under three equally spaced taps are; otherwise 0.
 int64_t dilation_of(const std::vector<ConvTap>& taps) {
@@ -102,7 +96,7 @@ class Winograd {
               .kernel = transform_.input},
         tiles_(pass.images * grid_.tiles_h * grid_.tiles_w),
         panels_(ceil_div(pass.out_channels, kernel_.columns)),
-        u_tap_(panels_ * kernel_.columns * pass.in_channels + kSkew) {
+        u_tap_(panels_ * kernel_.columns * pass.in_channels + kWinogradSkew) {
     const int64_t most = std::clamp(p_.in_channels / 4, kLeastTiles, kMostTiles);
     blocks_ = ceil_div(tiles_, std::clamp(ceil_div(tiles_, wanted), kLeastTiles, most));
     // Few blocks: several tasks share one, each with some of the panels.
@@ -164,8 +158,8 @@ class Winograd {
   // Tiles t0..t1, panels j0..j1 of output channels.
   void run_block(int64_t t0, int64_t t1, int64_t j0, int64_t j1, const T* u) const {
     const int64_t tiles = t1 - t0, c = p_.in_channels, columns = kernel_.columns;
-    const int64_t v_tap = tiles * c + kSkew;
-    const int64_t m_tile = (j1 - j0) * columns, m_tap = tiles * m_tile + kSkew;
+    const int64_t v_tap = tiles * c + kWinogradSkew;
+    const int64_t m_tile = (j1 - j0) * columns, m_tap = tiles * m_tile + kWinogradSkew;
     const Scratch scratch(values_ * (v_tap + m_tap + c) * sizeof(T));
     T *v = scratch.as<T>(), *m = v + values_ * v_tap, *patch = m + values_ * m_tap;
     grid_.transform(t0, t1, v, c, v_tap, patch);

@@ -15,18 +15,15 @@ namespace {
 
 // All cuts follow from the shape alone: a value is summed over tiles in one order by one task.
 constexpr int64_t kValues = 16;
-constexpr int64_t kPartBytes = 8 << 20;  // transformed at a time; a share of the last-level cache
-constexpr int64_t kLeastTiles = 128, kMostTiles = 384;  // of a part
+constexpr int64_t kTransformedBytes =
+    8 << 20;  // transformed at a time; a share of the last-level cache
+constexpr int64_t kLeastPartTiles = 128, kMostPartTiles = 384;  // of a part
 constexpr int64_t kBlockTiles = 192;  // a line of 64 bytes of each twice fits the first-level cache
 constexpr int64_t kTransformTiles = 16;  // of a task
-constexpr int64_t kTasks = 64;           // that the sums of a part are cut into
+constexpr int64_t kSumTasks = 64;        // that the sums of a part are cut into
 constexpr int64_t kTapChannels = 16;     // taken back in one task
-// Spreads neighbouring tiles over the sets of the first-level cache.
-constexpr int64_t kSkew = 16;
 // The value whose transform adds up the four pixels of a gradient's tile.
 constexpr int64_t kPlainSum = 5;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 template <class T>
 class WinogradWeightGradient {
@@ -62,10 +59,11 @@ class WinogradWeightGradient {
         panels_(ceil_div(p_.out_channels, kernel_.columns)),
         row_tiles_(ceil_div(p_.in_channels, kernel_.max_rows)),
         tiles_(p_.images * image_.tiles_h * image_.tiles_w),
-        x_tile_(p_.in_channels + kSkew),
-        dy_tile_(panels_ * kernel_.columns + kSkew) {
+        x_tile_(p_.in_channels + kWinogradSkew),
+        dy_tile_(panels_ * kernel_.columns + kWinogradSkew) {
     const int64_t bytes = kValues * (x_tile_ + dy_tile_) * static_cast<int64_t>(sizeof(T));
-    size_ = std::min(tiles_, std::clamp(kPartBytes / bytes, kLeastTiles, kMostTiles));
+    size_ =
+        std::min(tiles_, std::clamp(kTransformedBytes / bytes, kLeastPartTiles, kMostPartTiles));
     offsets_.resize(kernel_.max_rows);
     std::iota(offsets_.begin(), offsets_.end(), 0);
   }
@@ -77,7 +75,7 @@ class WinogradWeightGradient {
     const Scratch sums(kValues * value_size() * sizeof(T));
     if (p_.out_channels % kernel_.columns > 0)  // columns that no transform writes
       std::fill_n(dy.as<T>(), kValues * size_ * dy_tile_, T(0));
-    const int64_t units = kValues * panels_ * row_tiles_, tasks = std::min(units, kTasks);
+    const int64_t units = kValues * panels_ * row_tiles_, tasks = std::min(units, kSumTasks);
     for (int64_t first = 0; first < tiles_; first += size_) {
       const int64_t count = std::min(size_, tiles_ - first);
       parallel_for(0, count, kTransformTiles, [&](int64_t begin, int64_t end) {

@@ -12,8 +12,6 @@
 namespace lepton {
 namespace {
 
-constexpr int64_t kGrain = 1 << 14;
-
 DType default_type(const Scalar& s) {
   if (s.kind == Scalar::Kind::kBool) return DType::kBool;
   return s.kind == Scalar::Kind::kInteger ? DType::kInt64 : kDefaultFloat;
@@ -159,7 +157,7 @@ Tensor uniform(const Shape& shape, double low, double high, std::optional<DType>
   const Tensor y = empty(shape, floating("uniform", dtype));
   const RandomState state = take_random(y.numel());
   const auto kernel = kernels().random->uniform[y.dtype() == DType::kFloat64];
-  parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
+  parallel_for(0, y.numel(), kTaskElements, [&](int64_t b, int64_t e) {
     kernel(e - b, state.seed, state.counter + b, y.bytes() + b * y.item_size(), low, high);
   });
   return y;
@@ -170,7 +168,7 @@ Tensor normal(const Shape& shape, double mean, double std, std::optional<DType> 
   const Tensor y = empty(shape, floating("normal", dtype));
   const RandomState state = take_random(y.numel());
   const auto kernel = kernels().random->normal[y.dtype() == DType::kFloat64];
-  parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
+  parallel_for(0, y.numel(), kTaskElements, [&](int64_t b, int64_t e) {
     kernel(e - b, state.seed, state.counter + b, y.bytes() + b * y.item_size());
     dispatch_floating("normal", y.dtype(), [&]<class T>() {
       for (T* p = y.data<T>() + b; p < y.data<T>() + e; ++p)
@@ -184,7 +182,7 @@ Tensor integers(int64_t low, int64_t high, const Shape& shape) {
   check<ValueError>(low < high, "randint: expects low < high, got ", low, " and ", high);
   const Tensor y = empty(shape, DType::kInt64);
   const RandomState state = take_random(y.numel());
-  parallel_for(0, y.numel(), kGrain, [&](int64_t b, int64_t e) {
+  parallel_for(0, y.numel(), kTaskElements, [&](int64_t b, int64_t e) {
     kernels().random->integers(e - b, state.seed, state.counter + b, y.data<int64_t>() + b, low,
                                high);
   });

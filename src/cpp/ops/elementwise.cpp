@@ -18,7 +18,6 @@ namespace {
 
 constexpr int kMaxArrays = 4;     // dy, x1, x2, y
 constexpr int64_t kBlock = 1024;  // elements gathered at a time when memory is strided or converted
-constexpr int64_t kGrain = 1 << 14;  // elements a thread takes at a time
 
 using Kernel = ElementwiseKernel;
 
@@ -49,7 +48,7 @@ class BlockRunner {
         stream_(is_streamed(output)) {}
 
   void run(const StridedLoop& loop) const {
-    loop.parallel_run(kGrain, [&](const StridedLoop::Offsets& at, int64_t n) {
+    loop.parallel_run(kTaskElements, [&](const StridedLoop::Offsets& at, int64_t n) {
       alignas(64) std::byte buffers[kMaxArrays][kBlock * sizeof(double)];
       const void* pointers[kMaxArrays];
       const int64_t block = whole_runs(loop) ? n : kBlock;
@@ -265,7 +264,7 @@ Tensor where(const Tensor& condition, const Operand& x1, const Operand& x2) {
   };
   const Tensor c = laid(condition, DType::kBool), a = laid(x[0], type), b = laid(x[1], type);
   const int64_t size = item_size(type);
-  parallel_for(0, y.numel(), kGrain, [&](int64_t begin, int64_t end) {
+  parallel_for(0, y.numel(), kTaskElements, [&](int64_t begin, int64_t end) {
     kernels().elementwise->where(end - begin, c.data<uint8_t>() + begin, a.bytes() + begin * size,
                                  b.bytes() + begin * size, y.bytes() + begin * size, size);
   });

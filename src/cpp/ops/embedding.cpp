@@ -10,13 +10,12 @@
 namespace lepton {
 namespace {
 
-constexpr const char* kName = "embedding";
-constexpr int64_t kTask = 1 << 14;  // elements a thread takes at a time
+constexpr const char* kEmbedding = "embedding";
 
 // Row-major int64 indices, each checked.
 Tensor checked_indices(const Tensor& input, int64_t rows) {
-  check<TypeError>(is_integral(input.dtype()), kName, ": input expects int64, int32 or uint8, got ",
-                   input.dtype());
+  check<TypeError>(is_integral(input.dtype()), kEmbedding,
+                   ": input expects int64, int32 or uint8, got ", input.dtype());
   Tensor indices = empty(input.shape(), DType::kInt64);
   copy_into(indices, input);
   const int64_t* index = indices.data<int64_t>();
@@ -28,8 +27,8 @@ Tensor checked_indices(const Tensor& input, int64_t rows) {
       at[a] = rest % input.shape()[a];
       rest /= input.shape()[a];
     }
-    raise<IndexError>(kName, ": index ", index[i], " at position ", at, " is out of bounds for ",
-                      rows, " rows (input: ", input.shape(), ")");
+    raise<IndexError>(kEmbedding, ": index ", index[i], " at position ", at,
+                      " is out of bounds for ", rows, " rows (input: ", input.shape(), ")");
   }
   return indices;
 }
@@ -38,13 +37,13 @@ Tensor checked_indices(const Tensor& input, int64_t rows) {
 
 Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx,
                  bool sparse) {
-  check<ValueError>(weight.ndim() == 2, kName, ": weight expects [rows, columns], got shape ",
+  check<ValueError>(weight.ndim() == 2, kEmbedding, ": weight expects [rows, columns], got shape ",
                     weight.shape());
-  check<TypeError>(is_floating(weight.dtype()), kName, ": weight expects float32 or float64, got ",
-                   weight.dtype());
+  check<TypeError>(is_floating(weight.dtype()), kEmbedding,
+                   ": weight expects float32 or float64, got ", weight.dtype());
   const int64_t rows = weight.shape()[0], columns = weight.shape()[1];
   if (padding_idx) {
-    check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, kName, ": padding_idx ",
+    check<IndexError>(*padding_idx >= -rows && *padding_idx < rows, kEmbedding, ": padding_idx ",
                       *padding_idx, " is out of bounds for ", rows, " rows");
     if (*padding_idx < 0) *padding_idx += rows;
   }
@@ -53,13 +52,13 @@ Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_
   shape.push_back(columns);
   Tensor y = empty(shape, weight.dtype());
   const int64_t row_bytes = columns * y.item_size();
-  parallel_for(0, indices.numel(), std::max<int64_t>(1, kTask / std::max<int64_t>(1, columns)),
-               [&](int64_t begin, int64_t end) {
-                 kernels().copy->take_rows(end - begin, row_bytes, table.bytes(),
-                                           indices.data<int64_t>() + begin,
-                                           y.bytes() + begin * row_bytes);
-               });
-  Recorder tape(kName, {&weight});
+  parallel_for(
+      0, indices.numel(), std::max<int64_t>(1, kTaskElements / std::max<int64_t>(1, columns)),
+      [&](int64_t begin, int64_t end) {
+        kernels().copy->take_rows(end - begin, row_bytes, table.bytes(),
+                                  indices.data<int64_t>() + begin, y.bytes() + begin * row_bytes);
+      });
+  Recorder tape(kEmbedding, {&weight});
   const auto order = [indices, rows, padding_idx] {
     return order_rows(indices.data<int64_t>(), indices.numel(), rows, padding_idx);
   };

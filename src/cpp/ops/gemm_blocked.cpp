@@ -13,12 +13,10 @@
 namespace lepton {
 namespace {
 
-// Measured on Zen 3 to Zen 5: below the first, b stays in the caches without packing; below the
-// second, waking another thread costs more than it gives.
+// Measured on Zen 3 to Zen 5: below this, b stays in the caches without packing.
 constexpr int64_t kUnpackedElements = 300 * 300;
-constexpr double kParallelFlops = 1e6;
 // Up to so many rows of a are read in place: packing would cut them into unequal tiles.
-constexpr int64_t kFewRows = 128;
+constexpr int64_t kRowsInPlace = 128;
 // Tiles of rows up to which a small product is cut by panels only, which spares a round of threads.
 constexpr int64_t kSmallTiles = 40;
 // Packed elements of b at a time, about half of a common last-level cache.
@@ -51,7 +49,7 @@ class Blocked {
                                                         : gemm_part<T>().wide),
         pack_a_(small_ ? call.a.column != 1 &&
                              !(call.a.row == 1 && fits_cache<T>(call.k, call.a.column))
-                       : call.a.column != 1 || call.m > kFewRows),
+                       : call.a.column != 1 || call.m > kRowsInPlace),
         pack_b_(!small_ || call.b.column != 1 || !fits_cache<T>(call.k, call.b.row)),
         panels_(ceil_div(call.n, kernel_.columns)),
         tiles_(ceil_div(call.m, kernel_.max_rows)),

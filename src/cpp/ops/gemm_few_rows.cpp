@@ -17,7 +17,7 @@ constexpr int64_t kDotRows = 6, kSumRows = 3;
 // Shorter sums spend their time on adding up lanes.
 constexpr int64_t kDotVectors = 8;
 // Elements of b for one task, about 20 us of reading: less does not pay for waking a thread.
-constexpr int64_t kTaskElements = 1 << 16;
+constexpr int64_t kDotElements = 1 << 16;
 // Sums side by side that stay in the first cache; shorter runs of b read at half the speed.
 constexpr int64_t kSumElements = 4096;
 
@@ -40,7 +40,7 @@ void run(FewRows<T> call, bool dots) {
     call.a_column = 1;
   }
   const int64_t work = call.k * std::max<int64_t>(1, call.m / 4);
-  const int64_t wanted = dots ? kTaskElements / work : kSumElements / std::max<int64_t>(1, call.m);
+  const int64_t wanted = dots ? kDotElements / work : kSumElements / std::max<int64_t>(1, call.m);
   const int64_t grain = (std::clamp<int64_t>(wanted, 1, call.n) + 15) / 16 * 16;  // whole lines
   parallel_for(0, call.n, grain, [&](int64_t begin, int64_t end) {
     FewRows<T> part = call;

@@ -9,8 +9,6 @@
 
 namespace lepton {
 
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /// Panels to pack in one call: rows of b are read in runs of 64 elements and more.
 template <class T>
 int64_t panels_together(const GemmKernel<T>& kernel) {

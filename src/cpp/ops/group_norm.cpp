@@ -12,8 +12,9 @@
 namespace lepton {
 namespace {
 
-constexpr const char* kName = "group_norm";
-constexpr int64_t kTask = 1 << 16;  // elements: a plane's two passes find them in the second level
+constexpr const char* kGroupNorm = "group_norm";
+constexpr int64_t kPlaneTask =
+    1 << 16;  // elements: a plane's two passes find them in the second level
 
 // Memory as samples of [rows, channels, run]; a task is a range of whole groups of one sample,
 // which stays in a cache between its passes.
@@ -32,7 +33,7 @@ struct GroupGrid {
     const bool separate = planes || channels % kChannelPadding == 0;
     const int64_t vectors = std::lcm(per_group(), kChannelPadding) / per_group();
     const int64_t unit = planes ? 1 : separate ? vectors : groups;
-    const int64_t wanted = planes ? channels * size / kTask : 16 / samples;
+    const int64_t wanted = planes ? channels * size / kPlaneTask : 16 / samples;
     const int64_t parts = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, groups / unit));
     task_groups = (groups + parts - 1) / parts;
     task_groups = std::min(groups, (task_groups + unit - 1) / unit * unit);
@@ -49,7 +50,7 @@ struct GroupGrid {
   void parallel(Body&& body) const {
     const int64_t parts = (groups + task_groups - 1) / task_groups;
     const int64_t size = task_groups * group_size();
-    parallel_for(0, samples * parts, std::max<int64_t>(1, (kTask / 4) / size),
+    parallel_for(0, samples * parts, std::max<int64_t>(1, (kPlaneTask / 4) / size),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t task = begin; task < end; ++task) {
                      const int64_t first = task % parts * task_groups;
@@ -204,7 +205,7 @@ Tensor normalize(const Tensor& input, int64_t groups, const Tensor& weight, cons
                           empty(per_group, x.dtype()), empty(per_group, x.dtype())};
   Tensor y = empty_strided(x.shape(), x.strides(), x.dtype());
   call.forward(x, eps, y);
-  Recorder tape(kName, {&input, &weight, &bias});
+  Recorder tape(kGroupNorm, {&input, &weight, &bias});
   if (tape)
     tape.joint([call, x = tape.save(x)](const Tensor& upstream, Gradients& dx) {
       const GroupGrid& grid = call.grid;
@@ -225,19 +226,19 @@ Tensor normalize(const Tensor& input, int64_t groups, const Tensor& weight, cons
 
 Tensor group_norm(const Tensor& input, int64_t num_groups, const std::optional<Tensor>& weight,
                   const std::optional<Tensor>& bias, double eps) {
-  check<ValueError>(input.ndim() >= 2, kName, ": input expects [N, C] or [N, C, ...], got shape ",
-                    input.shape());
+  check<ValueError>(input.ndim() >= 2, kGroupNorm,
+                    ": input expects [N, C] or [N, C, ...], got shape ", input.shape());
   const int64_t channels = input.shape()[1];
-  check<ValueError>(num_groups > 0 && channels % num_groups == 0, kName,
+  check<ValueError>(num_groups > 0 && channels % num_groups == 0, kGroupNorm,
                     ": num_groups expects a positive divisor of the ", channels, " channels, got ",
                     num_groups, " (input: ", input.shape(), ")");
-  check<ValueError>(eps >= 0, kName, ": eps expects a number of at least 0, got ", eps);
+  check<ValueError>(eps >= 0, kGroupNorm, ": eps expects a number of at least 0, got ", eps);
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
-  check_per_channel(kName, "weight", w, input);
-  check_per_channel(kName, "bias", b, input);
-  return dispatch_floating(kName, input.dtype(), [&]<class T>() {
+  check_per_channel(kGroupNorm, "weight", w, input);
+  check_per_channel(kGroupNorm, "bias", b, input);
+  return dispatch_floating(kGroupNorm, input.dtype(), [&]<class T>() {
     if (input.numel() > 0) return normalize<T>(input, num_groups, w, b, eps);
-    Recorder tape(kName, {&input, &w, &b});
+    Recorder tape(kGroupNorm, {&input, &w, &b});
     if (tape)
       tape.joint([channels](const Tensor& dy, Gradients& dx) {
         dx[0] = dy;

@@ -9,15 +9,14 @@
 namespace lepton {
 namespace {
 
-constexpr const char* kName = "layer_norm";
-constexpr int64_t kTask = 1 << 14;  // elements
-constexpr int64_t kMaxParts = 64;   // of the sums over rows
+constexpr const char* kLayerNorm = "layer_norm";
+constexpr int64_t kMaxParts = 64;  // of the sums over rows
 
 struct Rows {
   int64_t count, n;
   // Sums over rows are cut into parts by shape alone.
   int64_t part() const {
-    const int64_t least = std::max<int64_t>(1, kTask / std::max<int64_t>(n, 1));
+    const int64_t least = std::max<int64_t>(1, kTaskElements / std::max<int64_t>(n, 1));
     return std::max(least, (count + kMaxParts - 1) / kMaxParts);
   }
   int64_t parts() const { return (count + part() - 1) / part(); }
@@ -32,7 +31,7 @@ template <class T>
 void forward(const Rows& rows, const Tensor& x, const Tensor& weight, const Tensor& bias,
              double eps, const Tensor& y, const Tensor& mean, const Tensor& inverse_std) {
   const auto& part = part_of<T>(kernels().norm);
-  const int64_t grain = std::max<int64_t>(1, kTask / rows.n);
+  const int64_t grain = std::max<int64_t>(1, kTaskElements / rows.n);
   const FlushDenormals flush;
   parallel_for(0, rows.count, grain, [&](int64_t begin, int64_t end) {
     const LayerNormRows<T> block{end - begin,
@@ -90,9 +89,9 @@ void backward(const Rows& rows, const Tensor& x, const Tensor& weight, const Ten
 
 void check_parameter(const char* name, const Tensor& p, const Tensor& input, const Dims& shape) {
   if (!p.defined()) return;
-  check<ValueError>(p.shape() == shape, kName, ": ", name, " expects shape ", shape, ", got ",
+  check<ValueError>(p.shape() == shape, kLayerNorm, ": ", name, " expects shape ", shape, ", got ",
                     p.shape(), " (input: ", input.shape(), ")");
-  check<TypeError>(p.dtype() == input.dtype(), kName, ": ", name, " expects ", input.dtype(),
+  check<TypeError>(p.dtype() == input.dtype(), kLayerNorm, ": ", name, " expects ", input.dtype(),
                    ", got ", p.dtype());
 }
 
@@ -104,9 +103,9 @@ Tensor layer_norm(const Tensor& input, const Dims& normalized_shape,
   const size_t axes = normalized_shape.size();
   const bool fits = axes > 0 && axes <= input.ndim() &&
                     Shape(input.shape().end() - axes, input.shape().end()) == normalized_shape;
-  check<ValueError>(fits, kName, ": input expects last axes of normalized_shape ", normalized_shape,
-                    ", got shape ", input.shape());
-  check<ValueError>(eps >= 0, kName, ": eps expects a number of at least 0, got ", eps);
+  check<ValueError>(fits, kLayerNorm, ": input expects last axes of normalized_shape ",
+                    normalized_shape, ", got shape ", input.shape());
+  check<ValueError>(eps >= 0, kLayerNorm, ": eps expects a number of at least 0, got ", eps);
   const Tensor w = weight.value_or(Tensor()), b = bias.value_or(Tensor());
   check_parameter("weight", w, input, normalized_shape);
   check_parameter("bias", b, input, normalized_shape);
@@ -115,15 +114,15 @@ Tensor layer_norm(const Tensor& input, const Dims& normalized_shape,
   const Rows rows{n == 0 ? 0 : x.numel() / n, n};
   Tensor y = empty(x.shape(), x.dtype());
   const Tensor mean = empty({rows.count}, x.dtype()), inverse_std = empty({rows.count}, x.dtype());
-  dispatch_floating(kName, x.dtype(), [&]<class T>() {
+  dispatch_floating(kLayerNorm, x.dtype(), [&]<class T>() {
     if (rows.count > 0)
       forward<T>(rows, x, rw, b.defined() ? contiguous(b) : b, eps, y, mean, inverse_std);
   });
-  Recorder tape(kName, {&input, &w, &b});
+  Recorder tape(kLayerNorm, {&input, &w, &b});
   if (tape)
     tape.joint([rows, x = tape.save(x), w = tape.save(rw), b = b.defined() ? b.detach() : b, mean,
                 inverse_std](const Tensor& upstream, Gradients& dx) {
-      dispatch_floating(kName, x->dtype(), [&]<class T>() {
+      dispatch_floating(kLayerNorm, x->dtype(), [&]<class T>() {
         backward<T>(rows, *x, *w, mean, inverse_std, b, IncomingGradient(upstream, *x), dx);
       });
     });

@@ -19,16 +19,15 @@ struct LineGrid {
   template <class Body>
   void parallel(Body&& body) const {
     if (lines() == 0) return;
-    constexpr int64_t kTask = 1 << 14;
     const int64_t length = std::max<int64_t>(n, 1);
     if (inner == 1) {
-      parallel_for(0, outer, std::max<int64_t>(1, kTask / length),
+      parallel_for(0, outer, std::max<int64_t>(1, kTaskElements / length),
                    [&](int64_t b, int64_t e) { body(Lines{e - b, n, 1, stream}, b * n, b); });
       return;
     }
-    const int64_t width = std::min<int64_t>(inner, std::max<int64_t>(64, kTask / length));
+    const int64_t width = std::min<int64_t>(inner, std::max<int64_t>(64, kTaskElements / length));
     const int64_t blocks = (inner + width - 1) / width;
-    parallel_for(0, outer * blocks, std::max<int64_t>(1, kTask / (length * width)),
+    parallel_for(0, outer * blocks, std::max<int64_t>(1, kTaskElements / (length * width)),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t task = begin; task < end; ++task) {
                      const int64_t o = task / blocks, column = task % blocks * width;

@@ -12,7 +12,7 @@ namespace lepton {
 namespace {
 
 constexpr int64_t kPackElements = 1 << 15;  // for one task; packing is a copy
-constexpr double kTaskFlops = 2e6;          // 20 us and more: below, waking a thread costs more
+constexpr double kPackedTaskFlops = 2e6;    // 20 us and more: below, waking a thread costs more
 // A row or two take the time of eight: that of reading b.
 constexpr int64_t kLeastRows = 8;
 // Steps of k at a time: 6 rows of a and a panel of b stay in the caches next to the core.
@@ -69,12 +69,13 @@ void PackedMatrix<T>::multiply(const PackedCall<T>& call) const {
   if (call.m <= 0 || last <= first) return;
   const FlushDenormals flush;
   const double panel_flops = 2.0 * static_cast<double>(std::max(call.m, kLeastRows) * k_ * step);
-  const auto grain = std::max(int64_t{1}, static_cast<int64_t>(kTaskFlops / (panel_flops + 1)));
+  const auto grain =
+      std::max(int64_t{1}, static_cast<int64_t>(kPackedTaskFlops / (panel_flops + 1)));
   if (last - first > grain || call.m < 256)
     return parallel_for(first, last, ceil_div(last - first, ceil_div(last - first, grain)),
                         [&](int64_t b, int64_t e) { multiply_panels(call, b, e); });
   const int64_t rows = std::max(
-      int64_t{48}, static_cast<int64_t>(kTaskFlops * static_cast<double>(call.m) /
+      int64_t{48}, static_cast<int64_t>(kPackedTaskFlops * static_cast<double>(call.m) /
                                         (panel_flops * static_cast<double>(last - first) + 1)));
   parallel_for(0, call.m, rows, [&](int64_t b, int64_t e) {
     PackedCall<T> part = call;

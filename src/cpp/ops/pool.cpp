@@ -11,8 +11,6 @@
 namespace lepton {
 namespace {
 
-constexpr int64_t kTask = 1 << 14;  // elements of a window's input a thread takes at a time
-
 // The windows of one call along one axis, and how their taps step.
 struct Axis {
   std::vector<PoolSpan> spans;
@@ -182,9 +180,10 @@ struct Pooling {
   template <class Body>
   void for_lines(Body&& body) const {
     const int64_t work = std::max<int64_t>(1, out_line() * lines.longest() * pixels.longest());
-    const int64_t group = std::clamp<int64_t>(kTask / work, 1, std::max<int64_t>(1, out_lines()));
+    const int64_t group =
+        std::clamp<int64_t>(kTaskElements / work, 1, std::max<int64_t>(1, out_lines()));
     const int64_t groups = (out_lines() + group - 1) / group;
-    parallel_for(0, images * groups, std::max<int64_t>(1, kTask / (work * group)),
+    parallel_for(0, images * groups, std::max<int64_t>(1, kTaskElements / (work * group)),
                  [&](int64_t b, int64_t e) {
                    for (int64_t task = b; task < e; ++task) {
                      const int64_t n = task / groups, line = task % groups * group;
@@ -201,10 +200,10 @@ struct Pooling {
     const Tensor dx = empty_strided(shape, strides, dtype);
     const Sources of_lines(lines, height, divisor), of_pixels(pixels, width, divisor ? 1 : 0);
     const int64_t line = width * channels, out_image = out_lines() * out_line();
-    const int64_t group = std::clamp<int64_t>(kTask / line, 1, height);
+    const int64_t group = std::clamp<int64_t>(kTaskElements / line, 1, height);
     const int64_t groups = (height + group - 1) / group;
     const bool stream = is_streamed(dx);
-    parallel_for(0, images * groups, std::max<int64_t>(1, kTask / (line * group)),
+    parallel_for(0, images * groups, std::max<int64_t>(1, kTaskElements / (line * group)),
                  [&](int64_t b, int64_t e) {
                    for (int64_t task = b; task < e; ++task) {
                      const int64_t n = task / groups, first = task % groups * group;

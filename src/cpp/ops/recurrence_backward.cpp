@@ -12,10 +12,10 @@ namespace {
 constexpr int64_t kBiasColumns = 128;  // one task of a sum over rows
 
 template <class T>
-class Backward {
+class RecurrenceBackward {
  public:
-  Backward(const Recurrence& layer, const RecurrentWeights& weights, const RecurrentRun& run,
-           const Tensor& dy, const RecurrentGradients& to)
+  RecurrenceBackward(const Recurrence& layer, const RecurrentWeights& weights,
+                     const RecurrentRun& run, const Tensor& dy, const RecurrentGradients& to)
       : layer_(layer),
         run_(run),
         dy_(dy),
@@ -171,7 +171,7 @@ void run_backward(const Recurrence& layer, const RecurrentRun& run, const Recurr
                   const Tensor& dy, const RecurrentGradients& to) {
   const FlushDenormals flush;
   dispatch_floating("recurrence", run.x.dtype(),
-                    [&]<class T>() { Backward<T>(layer, weights, run, dy, to).run(); });
+                    [&]<class T>() { RecurrenceBackward<T>(layer, weights, run, dy, to).run(); });
 }
 
 }  // namespace lepton

@@ -12,25 +12,26 @@ namespace {
 
 // Rows of a batch that are too few to share among threads: these share the units instead, each with
 // its columns of the weights.
-constexpr int64_t kFewRows = 6;
+constexpr int64_t kSharedRows = 6;
 // Elements of the weights that pay for meeting another thread after each step: about 1 us.
 constexpr int64_t kShareElements = 1 << 14;
 
-struct Range {
+struct Interval {
   int64_t begin, end;
   int64_t count() const { return end - begin; }
 };
 
 template <class T>
-class Forward {
+class RecurrenceForward {
  public:
-  Forward(const Recurrence& layer, const RecurrentWeights& weights, const RecurrentRun& run)
+  RecurrenceForward(const Recurrence& layer, const RecurrentWeights& weights,
+                    const RecurrentRun& run)
       : layer_(layer),
         run_(run),
         cell_(recurrent_cell<T>(layer.kind)),
         units_(layer.units),
         columns_(layer.columns()),
-        shares_units_(layer.batch <= kFewRows),
+        shares_units_(layer.batch <= kSharedRows),
         of_input_(packed(layer.features, weights.weight_ih, 0, layer.gates() * units_,
                          layer.chunk() * layer.batch)),
         bias_(static_cast<size_t>(layer.gates() * units_) * sizeof(T)),
@@ -54,7 +55,7 @@ class Forward {
                           .c = gates,
                           .c_row = columns_,
                           .bias = bias_.as<T>()});
-      const auto take = [&](int64_t i, Range rows, Range units) {
+      const auto take = [&](int64_t i, Interval rows, Interval units) {
         const int64_t t = layer_.time(begin + i);
         step(t, rows, units, gates + (t - t0) * batch * columns_, i % 2 == 1);
       };
@@ -102,7 +103,7 @@ class Forward {
 
   // Some rows and units of one step; gates are those of all. Every other step takes the gates from
   // the last to the first: of a weight a little larger than the cache most is then found there.
-  void step(int64_t t, Range rows, Range units, T* gates, bool backward) const {
+  void step(int64_t t, Interval rows, Interval units, T* gates, bool backward) const {
     const int64_t state = rows.begin * units_;
     gates += rows.begin * columns_;
     for (int64_t i = 0; i < layer_.gates(); ++i) {
@@ -180,7 +181,7 @@ RecurrentRun run_forward(const Recurrence& layer, const Tensor& x, const Recurre
   else
     scratch = empty({layer.chunk(), batch, layer.columns()}, dtype);
   dispatch_floating("recurrence", dtype,
-                    [&]<class T>() { Forward<T>(layer, weights, run).run(scratch); });
+                    [&]<class T>() { RecurrenceForward<T>(layer, weights, run).run(scratch); });
   return run;
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 // Reduced elements that one kernel call may add up: bounds the error of sums and gives threads
 // work.
-constexpr int64_t kPart = 4096, kPartRows = 512;
-constexpr int64_t kTaskElements = 1 << 15;
+constexpr int64_t kReducePart = 4096, kReduceRows = 512;
+constexpr int64_t kReduceElements = 1 << 15;
 // From so many elements on, a task has this many columns, and more in proportion up to
 // kMostColumns: shorter stretches of memory are slow.
 constexpr int64_t kLarge = 1 << 20, kTaskColumns = 1024, kMostColumns = 4096;
@@ -109,15 +109,15 @@ Tensor reduce(const ReduceKernels& op, const Tensor& x, const Dims& axes, DType 
   const StridedLoop reduced(split.reduced, {&split.reduced_strides});
   const bool by_columns = kept.inner_stride(1) == 1 && kept.inner_length() > 1 &&
                           !(reduced.inner_stride(0) == 1 && reduced.inner_length() > 1);
-  const int64_t part = by_columns ? kPartRows : kPart;
+  const int64_t part = by_columns ? kReduceRows : kReducePart;
   const int64_t parts = std::max<int64_t>(1, (length + part - 1) / part);
   const PartReducer reducer(op, x, result, kept, reduced);
   const int64_t used = std::max<int64_t>(1, std::min(part, length));
-  int64_t chunk = std::max<int64_t>(1, kTaskElements / used);
+  int64_t chunk = std::max<int64_t>(1, kReduceElements / used);
   if (by_columns)
     chunk = std::max(chunk, std::min(outputs * length / kLarge * kTaskColumns, kMostColumns));
   const int64_t chunks = (outputs + chunk - 1) / chunk, size = item_size(result);
-  const int64_t grain = std::max<int64_t>(1, kTaskElements / (used * std::min(chunk, outputs)));
+  const int64_t grain = std::max<int64_t>(1, kReduceElements / (used * std::min(chunk, outputs)));
   const Tensor partial = parts == 1 ? y : empty({parts, outputs}, result);
   parallel_for(0, parts * chunks, grain, [&](int64_t b, int64_t e) {
     for (int64_t task = b; task < e; ++task) {
@@ -205,7 +205,7 @@ Tensor arg_extremum(const char* op, const ArgKernels& kernel, const Tensor& x,
   const bool by_columns = stride != 1 && kept.inner_stride(1) == 1 && kept.inner_length() > 1;
   const auto row = kernel.row[index(x.dtype())];
   const auto columns = kernel.columns[index(x.dtype())];
-  const int64_t outputs = std::max<int64_t>(by_columns ? kArgColumns : 1, kTaskElements / length);
+  const int64_t outputs = std::max<int64_t>(by_columns ? kArgColumns : 1, kReduceElements / length);
   kept.parallel_run(outputs, [&](const StridedLoop::Offsets& at, int64_t n) {
     const std::byte* from = flat.bytes() + at[1] * flat.item_size();
     int64_t* to = y.data<int64_t>() + at[0];

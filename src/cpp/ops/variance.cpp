@@ -18,7 +18,7 @@ namespace {
 // Elements of a row, and rows and columns of a block, whose moments one kernel call finds: it may
 // read them twice, out of a cache.
 constexpr int64_t kPart = 4096, kPartRows = 256, kPartColumns = 256;
-constexpr int64_t kTask = 1 << 15;  // elements a thread takes at a time
+constexpr int64_t kVarianceElements = 1 << 15;  // elements a thread takes at a time
 
 // Memory as `count` rows of `length` elements, or as so many columns.
 struct Outputs {
@@ -56,11 +56,11 @@ void find_moments(const Outputs& at, const std::function<void(int64_t, const Mom
   const Tensor means = empty({parts, at.count}, at.x.dtype()),
                squares = empty({parts, at.count}, at.x.dtype());
   const int64_t width = at.columns   ? kPartColumns
-                        : parts == 1 ? std::max<int64_t>(1, kTask / at.length)
+                        : parts == 1 ? std::max<int64_t>(1, kVarianceElements / at.length)
                                      : 1;
   const int64_t strips = (at.count + width - 1) / width;
   const int64_t part_size = std::min(rows, at.length) * std::min(width, at.count);
-  const int64_t grain = std::max<int64_t>(1, kTask / part_size);
+  const int64_t grain = std::max<int64_t>(1, kVarianceElements / part_size);
   parallel_for(0, parts * strips, grain, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t p = task % parts, first = task / parts * width;

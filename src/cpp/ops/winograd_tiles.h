@@ -9,6 +9,9 @@
 
 namespace lepton {
 
+/// Spreads the values of a transform over the sets of the first-level cache, in elements.
+constexpr int64_t kWinogradSkew = 16;
+
 /// Tiles of `reads` pixels squared whose corners lie `step` pixels apart, image after image and
 /// line after line of the grid; zero outside the images.
 template <class T>

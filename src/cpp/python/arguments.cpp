@@ -285,6 +285,15 @@ DType Argument<DType>::from(const char* op, const char*, PyObject* object) {
   return to_dtype(op, object);
 }
 
+std::vector<std::string> BoundOp::parameter_types() const {
+  std::vector<std::string> types;
+  for (const Stub& stub : stubs())
+    types.push_back(stub.text + std::string(stub.or_none ? " | None" : ""));
+  if (signature.device() < signature.size())
+    types.insert(types.begin() + static_cast<std::ptrdiff_t>(signature.device()), "str | None");
+  return types;
+}
+
 PyObject* to_python(const std::vector<Tensor>& xs) {
   py::tuple result(xs.size());
   for (size_t i = 0; i < xs.size(); ++i) PyTuple_SET_ITEM(result.ptr(), i, wrap(xs[i]));

@@ -1,8 +1,9 @@
 // Calls of ops from Python: signatures, conversion of arguments, errors in one sentence.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
+#include <array>
+#include <span>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -81,18 +82,18 @@ struct Argument<std::optional<T>> {
   }
 };
 
-/// "Tensor | None" and so on.
+/// What stubs call a type of arguments, and whether None will do as well.
+struct Stub {
+  const char* text;
+  bool or_none = false;
+};
+
 template <class T>
-std::string stub_of() {
-  if constexpr (requires {
-                  typename T::value_type;
-                  Argument<T>::stub;
-                })
-    return Argument<T>::stub;
-  else if constexpr (requires { Argument<T>::stub; })
-    return Argument<T>::stub;
+constexpr Stub stub_of() {
+  if constexpr (requires { Argument<T>::stub; })
+    return {Argument<T>::stub};
   else
-    return stub_of<typename T::value_type>() + " | None";
+    return {Argument<typename T::value_type>::stub, true};
 }
 
 inline PyObject* to_python(Tensor x) { return wrap(std::move(x)); }
@@ -123,6 +124,20 @@ int64_t weight(const T&) {
   return 0;
 }
 
+/// Lets other threads of the interpreter run while it lives, if told to.
+class Release {
+ public:
+  explicit Release(bool wanted) : state_(wanted ? PyEval_SaveThread() : nullptr) {}
+  ~Release() {
+    if (state_) PyEval_RestoreThread(state_);
+  }
+  Release(const Release&) = delete;
+  Release& operator=(const Release&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
+
 /// Everything the interpreter needs to call one op.
 class BoundOp {
  public:
@@ -130,12 +145,23 @@ class BoundOp {
   virtual ~BoundOp() = default;
   /// Calls the op with bound values; throws C++ exceptions.
   virtual PyObject* call(PyObject* const* values) const = 0;
-  virtual std::vector<std::string> parameter_types() const = 0;
   virtual std::string result_type() const = 0;
+  /// One for each parameter of the signature.
+  std::vector<std::string> parameter_types() const;
 
   OpInfo info;
   Signature signature;
   bool packs_positional = false;  // as a method, takes a shape or axes one by one too
+
+ protected:
+  /// The types of the C++ function's parameters, which knows no device.
+  virtual std::span<const Stub> stubs() const = 0;
+  /// The function's argument i: those after the device stand one place further in the signature.
+  template <class T>
+  T argument(PyObject* const* values, size_t i) const {
+    i += i >= signature.device();
+    return Argument<T>::from(info.name, signature.parameter(i).c_str(), values[i]);
+  }
 };
 
 template <class R>
@@ -149,62 +175,49 @@ constexpr const char* result_stub() {
   return "None";
 }
 
-template <class Function, class R, class... Args>
+template <class R, class... Args>
 class FunctionOp final : public BoundOp {
  public:
-  FunctionOp(OpInfo info, Function function) : BoundOp(info), function_(function) {}
+  FunctionOp(OpInfo info, R (*function)(Args...)) : BoundOp(info), function_(function) {}
 
   PyObject* call(PyObject* const* values) const override {
-    return invoke(values, std::index_sequence_for<Args...>{});
-  }
-  std::vector<std::string> parameter_types() const override {
-    std::vector<std::string> types{stub_of<std::decay_t<Args>>()...};
-    if (signature.device() < signature.size())
-      types.insert(types.begin() + static_cast<std::ptrdiff_t>(signature.device()), "str | None");
-    return types;
+    return call(values, std::index_sequence_for<Args...>{});
   }
   std::string result_type() const override { return result_stub<R>(); }
 
- private:
-  // The C++ function knows no device: its later arguments stand one place further in the signature.
-  size_t place(size_t i) const { return i + (i >= signature.device()); }
+ protected:
+  std::span<const Stub> stubs() const override {
+    static constexpr std::array<Stub, sizeof...(Args)> kStubs{stub_of<std::decay_t<Args>>()...};
+    return kStubs;
+  }
 
-  template <size_t... I>
-  PyObject* invoke(PyObject* const* values, std::index_sequence<I...>) const {
-    const std::tuple<std::decay_t<Args>...> args{Argument<std::decay_t<Args>>::from(
-        info.name, signature.parameter(place(I)).c_str(), values[place(I)])...};
-    const auto run = [&]() -> R { return function_(std::get<I>(args)...); };
-    if ((weight(std::get<I>(args)) + ... + 0) < kReleaseThreshold) return finish(run);
-    if constexpr (std::is_void_v<R>) {
-      {
-        const py::gil_scoped_release released;
+ private:
+  // Made with braces, so that the arguments are converted in their order.
+  struct Run {
+    PyObject* result;
+    Run(R (*function)(Args...), const std::decay_t<Args>&... args) {
+      const auto run = [&]() -> R {
+        const Release release((weight(args) + ... + 0) >= kReleaseThreshold);
+        return function(args...);
+      };
+      if constexpr (std::is_void_v<R>) {
         run();
+        result = Py_NewRef(Py_None);
+      } else {
+        result = to_python(run());
       }
-      Py_RETURN_NONE;
-    } else {
-      std::optional<R> result;
-      {
-        const py::gil_scoped_release released;
-        result.emplace(run());
-      }
-      return to_python(std::move(*result));
     }
+  };
+  template <size_t... I>
+  PyObject* call(PyObject* const* values, std::index_sequence<I...>) const {
+    return Run{function_, argument<std::decay_t<Args>>(values, I)...}.result;
   }
-  template <class Run>
-  static PyObject* finish(const Run& run) {
-    if constexpr (std::is_void_v<R>) {
-      run();
-      Py_RETURN_NONE;
-    } else {
-      return to_python(run());
-    }
-  }
-  Function function_;
+  R (*function_)(Args...);
 };
 
 template <class R, class... Args>
 BoundOp* bind_function(OpInfo info, R (*function)(Args...)) {
-  return new FunctionOp<R (*)(Args...), R, Args...>(info, function);
+  return new FunctionOp<R, Args...>(info, function);
 }
 
 /// A Python callable for op (which lives as long as the process); a method binds its first

@@ -13,13 +13,17 @@ namespace {
 // An elementwise op: its signature follows from its arity and parameters.
 class ElementwiseBinding final : public BoundOp {
  public:
-  ElementwiseBinding(const ElementwiseOp& op, const char* signature)
+  ElementwiseBinding(const ElementwiseOp& op, const char* text)
       : BoundOp({.name = op.info->name,
-                 .signature = signature,
+                 .signature = text,
                  .doc = op.info->doc,
                  .formula = op.info->formula,
                  .onnx = op.info->onnx}),
-        op_(op) {}
+        op_(op),
+        stubs_(signature.size(), {"float"}) {
+    for (int i = 0; i < op.arity; ++i)
+      stubs_[i] = op.arity == 1 ? stub_of<Tensor>() : stub_of<Operand>();
+  }
 
   PyObject* call(PyObject* const* values) const override {
     std::array<Operand, 2> operands{0.0, 0.0};
@@ -27,37 +31,29 @@ class ElementwiseBinding final : public BoundOp {
     int64_t elements = 0;
     bool any_tensor = false;
     for (int i = 0; i < op_.arity; ++i) {
-      operands[i] = Argument<Operand>::from(info.name, signature.parameter(i).c_str(), values[i]);
+      operands[i] = argument<Operand>(values, i);
       elements += weight(operands[i]);
       any_tensor |= !operands[i].number.has_value();
     }
     if (!any_tensor) raise_type(info.name, signature.parameter(0).c_str(), "a Tensor", values[0]);
     const int count = op_.info->parameter_count();
-    for (int i = 0; i < count; ++i)
-      parameters[i] =
-          Argument<double>::from(info.name, op_.info->parameters[i].name, values[op_.arity + i]);
+    for (int i = 0; i < count; ++i) parameters[i] = argument<double>(values, op_.arity + i);
     const auto run = [&] {
+      const Release release(elements >= kReleaseThreshold);
       return elementwise(op_, {operands.data(), static_cast<size_t>(op_.arity)},
                          {parameters.data(), static_cast<size_t>(count)});
     };
-    if (elements < kReleaseThreshold) return wrap(run());
-    Tensor result;
-    {
-      const py::gil_scoped_release released;
-      result = run();
-    }
-    return wrap(std::move(result));
-  }
-  std::vector<std::string> parameter_types() const override {
-    std::vector<std::string> types(signature.size(), "float");
-    for (int i = 0; i < op_.arity; ++i) types[i] = op_.arity == 1 ? "Tensor" : stub_of<Operand>();
-    return types;
+    return wrap(run());
   }
   std::string result_type() const override { return "Tensor"; }
   const ElementwiseOp& op() const { return op_; }
 
+ protected:
+  std::span<const Stub> stubs() const override { return stubs_; }
+
  private:
   const ElementwiseOp& op_;
+  std::vector<Stub> stubs_;
 };
 
 const char* elementwise_signature(const ElementwiseOp& op) {
@@ -82,10 +78,11 @@ py::dict describe(const BoundOp& op, const char* space) {
   entry["constants"] = op.info.constants ? py::object(py::str(op.info.constants)) : py::none();
   entry["writes"] = op.info.writes ? py::object(py::str(op.info.writes)) : py::none();
   entry["random"] = op.info.random;
+  const std::vector<std::string> types = op.parameter_types();
   py::list parameters;
   for (size_t i = 0; i < op.signature.size(); ++i)
-    parameters.append(py::make_tuple(op.signature.parameter(i), op.parameter_types()[i],
-                                     op.signature.fallback(i)));
+    parameters.append(
+        py::make_tuple(op.signature.parameter(i), types[i], op.signature.fallback(i)));
   entry["parameters"] = parameters;
   entry["result"] = op.result_type();
   return entry;
