@@ -158,33 +158,51 @@ def grid(head: list[str], body: list[list[str]]) -> str:
     return "\n".join([text(head), text(rule), *map(text, body)])
 
 
+def variants(rows: list[Row]) -> list[tuple[int, str]]:
+    """The numbers of threads and Lepton's instruction sets of some rows, in their order."""
+    return list(
+        dict.fromkeys((r["threads"], s) for r in rows for s in r["sides"] if s.startswith("lepton"))
+    )
+
+
+def columns(rows: dict[str, Row], side: str, label: str) -> tuple[list[str], dict[str, list[str]]]:
+    """The head of one variant's columns, and its cells for each case that has them."""
+    entries = {case: row["sides"][side] for case, row in rows.items() if side in row["sides"]}
+    peers = [p for p in PEERS if any(p in e.get("ratios", {}) for e in entries.values())]
+    cells = {
+        case: [
+            value(entry["value"], rows[case]["unit"]),
+            f"{entry['spread']:.0%}",
+            percent(entry),
+            *(f"{r:.2f}" if (r := entry.get("ratios", {}).get(p)) else "" for p in peers),
+        ]
+        for case, entry in entries.items()
+    }
+    head = ["Lepton", "spread", "of ceiling", *(PEERS[p] for p in peers)]
+    if label:
+        head = [f"{label}: {name}" for name in head]
+    return head, cells
+
+
 def table(rows: list[Row]) -> str:
-    """The rows of one question, one instruction set and one number of threads."""
-    peers = [
-        p for p in PEERS if any(p in e.get("ratios", {}) for r in rows for e in r["sides"].values())
-    ]
-    head = ["case", "Lepton", "spread", "of ceiling", *(PEERS[p] for p in peers), "target", "met"]
-    body = []
-    for row in rows:
-        for side in [s for s in row["sides"] if s.startswith("lepton")] or ["lepton"]:
-            entry = row["sides"].get(side)
-            isa = side.partition("@")[2]
-            name = row["case"] + (f" ({isa})" if isa else "")
-            if entry is None:
-                note = row["notes"].get(side, "not measured").split(":")[0]
-                body.append([name, note, "", "", *([""] * len(peers)), target_text(row), ""])
-                continue
-            ratios = entry.get("ratios", {})
-            body.append([
-                name,
-                value(entry["value"], row["unit"]),
-                f"{entry['spread']:.0%}",
-                percent(entry),
-                *(f"{ratios[p]:.2f}" if p in ratios else "" for p in peers),
-                target_text(row) if row["judged"] else "",
-                verdict_text(row, side),
-            ])  # fmt: skip
-    return grid(head, body)
+    """The cases of one question, a line each; the first variant carries the verdict."""
+    cases_ = list(dict.fromkeys(r["case"] for r in rows))
+    judged = {r["case"]: r for r in rows if r["judged"]}
+    head, body = ["case"], {case: [case] for case in cases_}
+    for i, (threads, side) in enumerate(variants(rows)):
+        of_variant = {r["case"]: r for r in rows if r["threads"] == threads}
+        words = [side.partition("@")[2], "1 thread" if threads == 1 else f"{threads} threads"]
+        names, cells = columns(of_variant, side, ", ".join(filter(None, words)) if i else "")
+        head += names
+        for case, line in body.items():
+            missing = "not measured" if i == 0 and case in judged else ""
+            line += cells.get(case, [missing, *[""] * (len(names) - 1)])
+        if i == 0:
+            head += ["target", "met"]
+            for case, line in body.items():
+                row = judged.get(case)
+                line += [target_text(row), verdict_text(row)] if row else ["", ""]
+    return grid(head, list(body.values()))
 
 
 def geometric(ratios: list[float]) -> str:
@@ -244,8 +262,8 @@ timed. Time includes what users wait for: allocation and changes of layout. "of 
 what this machine reached in the same minutes: multiply-adds out of registers, or the bytes per
 second of a loop that does nothing else, over arrays of 64 MB (smaller ones may stay in a cache and
 pass 100 %, and Winograd's convolutions do with fewer multiply-adds than are counted). A target that
-"needs" more than the ceiling lies above what this machine can do. Targets are judged on 2 threads
-unless the case says 1. Written by `python -m bench`; do not edit.
+"needs" more than the ceiling lies above what this machine can do. Targets are judged on 2 threads,
+of random numbers on 1. Written by `python -m bench`; do not edit.
 """
 
 
@@ -264,7 +282,7 @@ def markdown(document: dict[str, Any]) -> str:
         "# Lepton measured",
         f"{document['cpu']}, {document['cores']} cores. {document['date']}. {document['system']}.\n"
         f"{versions}. The run took {document['seconds'] / 60:.0f} min.",
-        READING.rstrip(),
+        f"{READING.rstrip()} Columns that name no threads are of {document['threads'][0]}.",
         summary(document),
         tops(document),
     ]
@@ -275,12 +293,8 @@ def markdown(document: dict[str, Any]) -> str:
         parts.append(f"## {cases.module(question).TITLE}")
         if notes := getattr(cases.module(question), "NOTES", ""):
             parts.append(notes.strip())
-        for threads in document["threads"]:
-            rows = [
-                r for r in document["rows"] if (r["question"], r["threads"]) == (question, threads)
-            ]
-            if rows:
-                parts += [f"{threads} thread{'s' * (threads > 1)}:", table(rows)]
+        rows = [r for r in document["rows"] if r["question"] == question]
+        parts.append(table(rows))
     wrong = [
         f"- {row['case']}, {row['threads']} threads, {side}: {' '.join(note.split())[:300]}"
         for row in document["rows"]

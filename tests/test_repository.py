@@ -43,9 +43,7 @@ def name(path: Path) -> str:
 
 
 def test_no_file_is_long() -> None:
-    # What a program writes (stubs, the bench's tables) nobody reads from end to end.
-    read = [p for p in files() if p.suffix != ".pyi" and p.name != "RESULTS.md"]
-    lengths = {name(p): len(p.read_text().splitlines()) for p in read}
+    lengths = {name(p): len(p.read_text().splitlines()) for p in files() if p.suffix != ".pyi"}
     assert {n: length for n, length in lengths.items() if length > 500} == {}
 
 
