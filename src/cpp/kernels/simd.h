@@ -124,25 +124,34 @@ LEPTON_INLINE bool can_stream(const T* p, int64_t row) {
   return row % kLanes<T> == 0 && reinterpret_cast<uintptr_t>(p) % kVectorBytes == 0;
 }
 
-/// All lanes joined by op(a, b), as a tree: the order depends on the vector width alone.
-template <class T, class Op>
-LEPTON_INLINE T join_lanes(Vec<T> v, Op op) {
-#if defined(__clang__)
-  T lane[kLanes<T>];
-  store<T>(v, lane);
-  for (int64_t width = kLanes<T> / 2; width > 0; width /= 2)
-    for (int64_t i = 0; i < width; ++i) lane[i] = op(lane[i], lane[i + width]);
-  return lane[0];
-#else
-#pragma GCC unroll 4
-  for (int64_t width = kLanes<T> / 2; width > 0; width /= 2) {
-    Mask<T> from;
-    for (int64_t i = 0; i < kLanes<T>; ++i)
-      from[i] = static_cast<typename MaskLane<T>::type>((i + width) % kLanes<T>);
-    v = op(v, __builtin_shuffle(v, from));
+/// Vectors of n lanes picked from a (lanes 0 .. n - 1) and b (n ...) by the function at.
+template <class V, class At>
+LEPTON_INLINE V pick_lanes(V a, V b, At at) {
+  constexpr int n = sizeof(V) / sizeof(a[0]);
+  if constexpr (n == 2) {
+    return __builtin_shufflevector(a, b, at(0), at(1));
+  } else if constexpr (n == 4) {
+    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3));
+  } else if constexpr (n == 8) {
+    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
+  } else {
+    static_assert(n == 16);
+    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7),
+                                   at(8), at(9), at(10), at(11), at(12), at(13), at(14), at(15));
   }
-  return v[0];
-#endif
+}
+
+/// All lanes joined by op(a, b), as a tree: the order depends on the vector width alone. Every
+/// shuffle is a constant: in a loop over the widths GCC computed the lanes of each anew, element by
+/// element.
+template <class T, int64_t kWidth = kLanes<T> / 2, class Op>
+LEPTON_INLINE T join_lanes(Vec<T> v, Op op) {
+  if constexpr (kWidth == 0) {
+    return v[0];
+  } else {
+    const Vec<T> other = pick_lanes(v, v, [](int64_t i) constexpr { return i ^ kWidth; });
+    return join_lanes<T, kWidth / 2>(op(v, other), op);
+  }
 }
 template <class T>
 LEPTON_INLINE T sum_lanes(Vec<T> v) {

@@ -5,23 +5,6 @@
 
 namespace lepton::LEPTON_ISA {
 
-/// Vectors of n lanes picked from a (lanes 0 .. n - 1) and b (n ...) by the function at.
-template <class V, class At>
-LEPTON_INLINE V pick_lanes(V a, V b, At at) {
-  constexpr int n = sizeof(V) / sizeof(a[0]);
-  if constexpr (n == 2) {
-    return __builtin_shufflevector(a, b, at(0), at(1));
-  } else if constexpr (n == 4) {
-    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3));
-  } else if constexpr (n == 8) {
-    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7));
-  } else {
-    static_assert(n == 16);
-    return __builtin_shufflevector(a, b, at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7),
-                                   at(8), at(9), at(10), at(11), at(12), at(13), at(14), at(15));
-  }
-}
-
 /// Of every two blocks of h lanes the first (or, if kUpper, the second), from a and b in turn.
 template <int h, bool kUpper, class V>
 LEPTON_INLINE V take_blocks(V a, V b) {
