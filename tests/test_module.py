@@ -400,6 +400,38 @@ def test_sequential_is_indexed_and_sliced_like_a_list() -> None:
         model["0"]  # type: ignore[call-overload]
 
 
+def test_sequential_runs_what_it_holds_now() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.ReLU()).eval()
+    x = lepton.tensor(np.random.default_rng(0).standard_normal((4, 3), dtype=np.float32))
+
+    def check(held: nn.Sequential) -> None:
+        wanted = x
+        for layer in held:
+            wanted = layer(wanted)
+        np.testing.assert_allclose(
+            held(x).detach().numpy(), wanted.detach().numpy(), rtol=1e-6, atol=1e-6
+        )
+
+    check(model)
+    kept = copy.copy(model)
+    model[2] = nn.Tanh()
+    check(model)
+    del model[0]
+    check(model)
+    model.append(nn.Linear(3, 2)).insert(0, nn.Sigmoid())
+    check(model)
+    model.add_module("extra", nn.ReLU())
+    check(model)
+    del model.extra
+    setattr(model, "0", nn.Identity())
+    check(model)
+    check(model[1:])
+    check(copy.deepcopy(model))
+    model[0] = nn.ReLU()
+    check(kept)
+    assert len(kept) == 3
+
+
 def test_sequential_takes_names() -> None:
     model = nn.Sequential({"body": nn.Linear(2, 2), "head": nn.Linear(2, 1)})
     assert next(iter(model.state_dict())) == "body.weight"

@@ -13,6 +13,7 @@ from lepton.nn.module import Module
 __all__ = ["ModuleDict", "ModuleList", "Sequential"]
 
 Self = TypeVar("Self", bound="_Numbered")
+_Pairs = tuple[tuple[Module, Module | None], ...]
 
 
 def _layers(module: Module) -> dict[str, Module]:
@@ -120,6 +121,9 @@ class Sequential(_Numbered):
     (Linear(in_features=8, out_features=2, bias=True)  # 18 parameters, 2)
     """
 
+    __slots__ = ("_pairs",)  # derived from the attributes, which alone are copied and saved
+    _pairs: _Pairs
+
     def __init__(self, *args: Any) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], Mapping):
@@ -132,15 +136,35 @@ class Sequential(_Numbered):
         for name, layer in layers.items():  # a slice keeps its names, so weights still fit
             setattr(self, name, layer)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        object.__setattr__(self, "_pairs", ())
+
+    def __delattr__(self, name: str) -> None:
+        super().__delattr__(name)
+        object.__setattr__(self, "_pairs", ())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__
+
+    def _list_pairs(self) -> _Pairs:
+        """Each layer, and the one after it if they may be computed as one; kept for later calls."""
+        layers = list(self)
+        pairs = tuple(
+            (layer, None if type(layer)._fused_with is Module._fused_with else following)
+            for layer, following in zip(layers, [*layers[1:], None], strict=True)
+        )
+        object.__setattr__(self, "_pairs", pairs)
+        return pairs
+
     def forward(self, input: Any) -> Any:
         """Pass `input` through all modules; two that can be computed as one are."""
-        layers = [layer for layer in vars(self).values() if isinstance(layer, Module)]
         done = False  # together with the layer before
-        for layer, following in zip(layers, [*layers[1:], None], strict=True):
+        for layer, following in getattr(self, "_pairs", ()) or self._list_pairs():
             if done:
                 done = False
                 continue
-            fused = _fused(layer, following)
+            fused = None if following is None else _fused(layer, following)
             if fused is None:
                 input = layer(input)
                 continue
@@ -153,10 +177,8 @@ class Sequential(_Numbered):
         return input
 
 
-def _fused(layer: Module, following: Module | None) -> Callable[[Any], Any] | None:
+def _fused(layer: Module, following: Module) -> Callable[[Any], Any] | None:
     """Both layers in one call; none if somebody watches or replaced the forward of either."""
-    if following is None or type(layer)._fused_with is Module._fused_with:
-        return None
     if "forward" in vars(layer) or "forward" in vars(following):
         return None
     return layer._fused_with(following)
