@@ -66,7 +66,8 @@ LEPTON_INLINE void transpose_block(const T* source, int64_t source_row, T* targe
   for (int i = 0; i < n; ++i) store<T>(a[i], target + i * target_row);
 }
 
-/// target[i * target_row + j] = source[i * source_row + j * source_column].
+/// target[i * target_row + j] = source[i * source_row + j * source_column]. Squares are transposed
+/// along strips that fill whole cache lines of the target.
 template <class T>
 static void copy_matrix(int64_t rows, int64_t columns, const T* source, int64_t source_row,
                         int64_t source_column, T* target, int64_t target_row) {
@@ -85,12 +86,14 @@ static void copy_matrix(int64_t rows, int64_t columns, const T* source, int64_t 
   if (source_row == 1) {
     whole_rows = rows / n * n;
     whole_columns = columns / n * n;
-    for (int64_t j = 0; j < whole_columns; j += n)
+    constexpr int64_t kStrip = 64 / sizeof(T);
+    for (int64_t strip = 0; strip < whole_columns; strip += kStrip)
       for (int64_t i = 0; i < whole_rows; i += n)
-        transpose_block<T>(source + i + j * source_column, source_column,
-                           target + i * target_row + j, target_row);
+        for (int64_t j = strip; j < whole_columns && j < strip + kStrip; j += n)
+          transpose_block<T>(source + i + j * source_column, source_column,
+                             target + i * target_row + j, target_row);
   }
-  for (int64_t i = 0; i < rows; ++i)
+  for (int64_t i = whole_columns < columns ? 0 : whole_rows; i < rows; ++i)
     for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j)
       target[i * target_row + j] = source[i * source_row + j * source_column];
 }
@@ -140,10 +143,14 @@ static void pack_rows(int64_t rows, int64_t length, const T* source, int64_t sou
                              target + (t * length + p) * kRows);
   } else if (source_row == 1) {
     done = length;
-    for (int64_t p = 0; p < done; ++p)
+    // So many steps at a time that whole lines of each group are written, whose distance may be one
+    // at which they push each other out of the cache.
+    constexpr int64_t kSteps = 8;
+    for (int64_t first = 0; first < done; first += kSteps)
       for (int64_t t = 0; t < whole; ++t)
-        memcpy(target + (t * length + p) * kRows, source + p * source_column + t * kRows,
-               kRows * sizeof(T));
+        for (int64_t p = first; p < done && p < first + kSteps; ++p)
+          memcpy(target + (t * length + p) * kRows, source + p * source_column + t * kRows,
+                 kRows * sizeof(T));
   }
   for (int64_t t = 0; t * kRows < rows; ++t) {
     const int64_t count = t < whole ? kRows : rows - t * kRows;
