@@ -101,12 +101,15 @@ TEST_CASE("gradients of pooling") {
               return max_pool2d(in[0], c.kernel, c.stride, c.padding, c.dilation, c.ceil_mode);
             },
             {input});
-        if (undilated(c))
-          check_gradients(
-              [&](const Inputs& in) {
-                return avg_pool2d(in[0], c.kernel, c.stride, c.padding, c.ceil_mode, false);
-              },
-              {input});
+        if (!undilated(c)) continue;
+        for (const bool padded : {false, true})
+          for (const std::optional<int64_t> divisor : {std::optional<int64_t>(), {3}})
+            check_gradients(
+                [&](const Inputs& in) {
+                  return avg_pool2d(in[0], c.kernel, c.stride, c.padding, c.ceil_mode, padded,
+                                    divisor);
+                },
+                {input});
       }
     }
   });

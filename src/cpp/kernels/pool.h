@@ -61,6 +61,8 @@ LEPTON_INLINE void for_each_window(const PoolBlock& at, Body body) {
                                 LEPTON_BODY { body(window, to, left, length); };
       if (last + whole > at.image || out + whole > size)
         for_each_vector_of<T, 0, 0, false>(at, line, pixel, out, size, of_pixel);
+      else if (line.count == 1 && pixel.count == 1)
+        for_each_vector_of<T, 1, 1, true>(at, line, pixel, out, size, of_pixel);
       else if (line.count == 2 && pixel.count == 2)
         for_each_vector_of<T, 2, 2, true>(at, line, pixel, out, size, of_pixel);
       else if (line.count == 3 && pixel.count == 3)

@@ -18,18 +18,40 @@ struct TapVec {
   typedef I type __attribute__((vector_size(kLanes<T> * sizeof(I))));
 };
 
+/// What a stored number passes through on its way to a lane and back: GCC widens and narrows
+/// vectors by one step at a time, and does more steps at once in scalars.
+template <class I>
+struct TapStep {
+  using type = I;
+};
+template <>
+struct TapStep<uint8_t> {
+  using type = int16_t;
+};
+
 template <class T, class I>
 LEPTON_INLINE Mask<T> load_tap(const I* p, int64_t lanes) {
+  using Between = typename TapVec<T, typename TapStep<I>::type>::type;
   typename TapVec<T, I>::type v{};
   if (lanes == kLanes<T>)
     memcpy(&v, p, sizeof v);
   else
     memcpy(&v, p, static_cast<size_t>(lanes) * sizeof(I));
-  return __builtin_convertvector(v, Mask<T>);
+#if defined(__AVX2__) && !defined(__clang__)
+  if constexpr (sizeof(I) == 1 && kLanes<T> == 8 && sizeof(T) == 4) {  // one instruction
+    typedef int64_t Words __attribute__((vector_size(16)));
+    typedef char Bytes __attribute__((vector_size(16)));
+    const Words low = {reinterpret_cast<int64_t>(v), 0};
+    return __builtin_ia32_pmovzxbd256(reinterpret_cast<Bytes>(low));
+  }
+#endif
+  return __builtin_convertvector(__builtin_convertvector(v, Between), Mask<T>);
 }
 template <class T, class I>
 LEPTON_INLINE void store_tap(Mask<T> tap, I* p, int64_t left) {
-  const auto v = __builtin_convertvector(tap, typename TapVec<T, I>::type);
+  using Between = typename TapVec<T, typename TapStep<I>::type>::type;
+  const auto v =
+      __builtin_convertvector(__builtin_convertvector(tap, Between), typename TapVec<T, I>::type);
   if (left >= kLanes<T>)
     memcpy(p, &v, sizeof v);
   else

@@ -136,6 +136,23 @@ struct Sources {
   PoolSources pointers() const { return {first.data(), source.data()}; }
 };
 
+// The windows that have each of `length` coordinates of an axis, as windows themselves; nothing
+// where lengths differ and an average divides by them.
+std::optional<Axis> covering_windows(const Axis& axis, int64_t length, int64_t divisor) {
+  Axis covering;
+  const int64_t same = axis.spans.empty() ? 1 : axis.spans.front().length;
+  covering.spans.assign(static_cast<size_t>(length), {0, 0, same});
+  for (size_t o = 0; o < axis.spans.size(); ++o) {
+    const PoolSpan& span = axis.spans[o];
+    if (!divisor && span.length != same) return std::nullopt;
+    for (int64_t i = span.first; i < span.first + span.count; ++i) {
+      PoolSpan& windows = covering.spans[static_cast<size_t>(i)];
+      if (windows.count++ == 0) windows.first = static_cast<int64_t>(o);
+    }
+  }
+  return covering;
+}
+
 // One call's geometry; the images themselves are let go.
 struct Pooling {
   int64_t images, channels, height, width;
@@ -249,6 +266,29 @@ Tensor max_pool(const char* op, const Tensor& input, const Images& in, Axis line
   });
 }
 
+// Where all windows are of one length, dx is an average of dy over the windows of each element.
+template <class T>
+Tensor average_gradient(const Pooling& pooling, const Tensor& dy, int64_t divisor) {
+  const FlushDenormals flush;
+  const PoolPart<T>& part = part_of<T>(kernels().pool);
+  std::optional<Axis> lines = covering_windows(pooling.lines, pooling.height, divisor);
+  std::optional<Axis> pixels = covering_windows(pooling.pixels, pooling.width, divisor);
+  if (!lines || !pixels)
+    return pooling.input_gradient<T>(dy.dtype(), divisor,
+                                     [&](const PoolGradientBlock& block, T* dx, int64_t out) {
+                                       part.average_gradient(block, dy.data<T>() + out, dx);
+                                     });
+  const Tensor dx = empty_strided(pooling.shape, pooling.strides, dy.dtype());
+  Pooling back = pooling;
+  back.height = pooling.out_lines(), back.width = pooling.out_pixels();
+  back.lines = std::move(*lines), back.pixels = std::move(*pixels);
+  back.streamed = is_streamed(dx);
+  back.for_lines([&](const PoolBlock& block, int64_t image, int64_t out) {
+    part.average(block, dy.data<T>() + image, divisor, dx.data<T>() + out);
+  });
+  return dx;
+}
+
 Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis lines, Axis pixels,
                     int64_t divisor) {
   const Pooling pooling(in, std::move(lines), std::move(pixels));
@@ -263,12 +303,7 @@ Tensor average_pool(const char* op, const Tensor& input, const Images& in, Axis 
     if (tape)
       tape.vjp(0, [pooling, divisor, strides = y.strides()](const Tensor& upstream) {
         const Tensor dy = laid_out(upstream, strides);
-        const auto gradient = part_of<T>(kernels().pool).average_gradient;
-        const FlushDenormals flush;
-        const auto gather = [&](const PoolGradientBlock& block, T* dx, int64_t out) {
-          gradient(block, dy.data<T>() + out, dx);
-        };
-        return pooling.input_gradient<T>(dy.dtype(), divisor, gather);
+        return average_gradient<T>(pooling, dy, divisor);
       });
     return tape.output(y);
   });
