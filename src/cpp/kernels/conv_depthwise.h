@@ -13,15 +13,17 @@ constexpr int kDepthwiseTaps = 9;
 // cache.
 constexpr int64_t kDepthwiseBlock = 16;
 
-/// Asks the second-level cache for what the next line reads at `pixels` pixels from `pixel` on:
-/// with several lines and channels under way at once, memory is not read in an order that the
-/// machine foresees.
+/// Asks the second-level cache for a part of what the next line reads: `per_channel` elements from
+/// `pixel` on for each of `count` channels from c on. With several lines and channels under way at
+/// once, memory is not read in an order that the machine foresees, and more prefetches at once than
+/// it keeps in flight would hold up the loads after them.
 template <class T>
-LEPTON_INLINE void prefetch_next(const DepthwiseTaps<T>& line, int64_t pixel, int64_t pixels) {
+LEPTON_INLINE void prefetch_next(const DepthwiseTaps<T>& line, int64_t pixel, int64_t per_channel,
+                                 int64_t c, int64_t count) {
   constexpr int64_t kCacheLine = 64 / sizeof(T);
   for (int64_t k = 0; k < line.next_lines; ++k) {
-    const T* x = line.x + pixel * line.x_pixel + line.next_offsets[k];
-    for (int64_t i = 0; i < pixels * line.x_pixel; i += kCacheLine) __builtin_prefetch(x + i, 0, 2);
+    const T* x = line.x + pixel * line.x_pixel + line.next_offsets[k] + c * per_channel;
+    for (int64_t i = 0; i < count * per_channel; i += kCacheLine) __builtin_prefetch(x + i, 0, 2);
   }
 }
 
@@ -63,10 +65,13 @@ template <class T, int kPixels>
 static void depthwise_block(const DepthwiseTaps<T>& line, const T* weight, const T* bias, T* y,
                             int64_t y_pixel, int64_t pixel) {
   constexpr int64_t kStep = kLanes<T>;
-  prefetch_next(line, pixel, kPixels);
+  const int64_t per_channel = kPixels * line.x_pixel / line.channels;
   int64_t c = 0;
-  for (; c + 4 * kStep <= line.channels; c += 4 * kStep)
+  for (; c + 4 * kStep <= line.channels; c += 4 * kStep) {
+    prefetch_next(line, pixel, per_channel, c, 4 * kStep);
     depthwise_pixels<T, kPixels, 4>(line, weight, bias, y, y_pixel, pixel, c, kStep);
+  }
+  prefetch_next(line, pixel, per_channel, c, line.channels - c);
   for (; c + kStep <= line.channels; c += kStep)
     depthwise_pixels<T, kPixels, 1>(line, weight, bias, y, y_pixel, pixel, c, kStep);
   if (c < line.channels)
@@ -75,7 +80,7 @@ static void depthwise_block(const DepthwiseTaps<T>& line, const T* weight, const
 
 /// Two pixels at a time: eight sums leave registers for the weights, and memory is read nearly in
 /// order. (Eight pixels of one vector took twice as long where memory came from outside the
-/// caches.)
+/// caches.) The caller finishes the streaming: waiting after each short line is dear.
 template <class T>
 static void depthwise_line(const DepthwiseTaps<T>& line, const T* weight, const T* bias, T* y,
                            int64_t y_pixel) {
@@ -84,7 +89,6 @@ static void depthwise_line(const DepthwiseTaps<T>& line, const T* weight, const 
   int64_t p = 0;
   for (; p + 2 <= at.pixels; p += 2) depthwise_block<T, 2>(at, weight, bias, y, y_pixel, p);
   if (p < at.pixels) depthwise_block<T, 1>(at, weight, bias, y, y_pixel, p);
-  if (at.stream) finish_streaming();
 }
 
 /// Taps [first, first + kTaps) of one vector of channels, summed over pixels [begin, end); with
@@ -120,9 +124,10 @@ static void depthwise_taps(const DepthwiseTaps<T>& line, int64_t first, const T*
                            int64_t dy_pixel, T* dw, T* db) {
   for (int64_t p = 0; p < line.pixels; p += kDepthwiseBlock) {
     const int64_t end = p + kDepthwiseBlock < line.pixels ? p + kDepthwiseBlock : line.pixels;
-    prefetch_next(line, p, end - p);
+    const int64_t per_channel = (end - p) * line.x_pixel / line.channels;
     for_each_vector<T>(
         line.channels, [&](int64_t c, int64_t lanes) __attribute__((always_inline)) {
+          prefetch_next(line, p, per_channel, c, lanes);
           depthwise_sums<T, kTaps>(line, first, dy, dy_pixel, p, end, c, lanes, dw, db);
         });
   }

@@ -42,6 +42,8 @@ class LineRuns {
   void for_each_run(int64_t n, int64_t h, Use use) const {
     const TapRange rows = taps_inside(p_.taps_h, h * p_.step_h, h * p_.step_h, p_.in_h);
     std::vector<int64_t> x_offsets, weight_offsets, next_offsets;
+    x_offsets.reserve(p_.taps_h.size() * p_.taps_w.size());
+    weight_offsets.reserve(p_.taps_h.size() * p_.taps_w.size());
     const int64_t last = rows.last == 0 ? 0 : p_.taps_h[rows.last - 1].offset;
     for (int64_t r = 1; r <= p_.step_h && h * p_.step_h + last + r < p_.in_h; ++r)
       next_offsets.push_back((last + r) * p_.x_strides.line);
