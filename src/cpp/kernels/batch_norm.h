@@ -68,9 +68,15 @@ LEPTON_INLINE void column_moments(const ChannelBlock& at, int64_t c, const T* x,
 }
 
 /// (x - mean) * scale + shift. Written once: backward finds from it which results were positive.
+template <class T>
+struct Affine {
+  Vec<T> mean, scale, shift;
+
+  LEPTON_BODY Vec<T> operator()(Vec<T> x) const { return (x - mean) * scale + shift; }
+};
 template <class T, class Per>
-LEPTON_INLINE Vec<T> affine(Vec<T> x, const ChannelAffine<T>& by, Per per) {
-  return (x - per(by.mean)) * per(by.scale) + per(by.shift);
+LEPTON_INLINE Affine<T> affine(const ChannelAffine<T>& by, Per per) {
+  return {per(by.mean), per(by.scale), per(by.shift)};
 }
 /// dy where a result was positive, else 0.
 template <class T>
@@ -81,12 +87,12 @@ LEPTON_INLINE Vec<T> passed(Vec<T> dy, Vec<T> y) {
 /// The gradient that enters a normalisation at one vector: dy as it is, or cut by a ReLU behind it.
 template <class T, Activation kActivation>
 struct Incoming {
-  const ChannelGradient<T>& g;
+  const ChannelGradient<T> g;
 
   template <class Per>
   LEPTON_BODY Vec<T> operator()(int64_t i, int64_t lanes, Vec<T> x, Per per) const {
     const Vec<T> dy = load<T>(g.dy + i, lanes);
-    if constexpr (kActivation == Activation::kRelu) return passed<T>(dy, affine<T>(x, g.by, per));
+    if constexpr (kActivation == Activation::kRelu) return passed<T>(dy, affine<T>(g.by, per)(x));
     if constexpr (kActivation == Activation::kResidualRelu) {
       const Vec<T> dz = passed<T>(dy, load<T>(g.y + i, lanes));
       store<T>(dz, g.dz + i, lanes);
@@ -174,10 +180,12 @@ void gradient_sums(const ChannelBlock& at, const T* x, const ChannelGradient<T>&
   });
 }
 
-/// Writes formula(offset, lanes, per(array) ...) everywhere. Where channels are innermost a vector
-/// may spill into the next row, which is written after it.
+/// Writes formula(per)(offset, lanes) everywhere, where per(array) reads what an array has for the
+/// channels of a vector. Where channels are innermost a vector may spill into the next row, which
+/// is written after it.
 template <class T, class Formula>
-LEPTON_INLINE void map_channels(const ChannelBlock& at, bool stream, T* y, Formula formula) {
+LEPTON_INLINE void map_channels(const ChannelBlock& block, bool stream, T* y, Formula formula) {
+  const ChannelBlock at = block;  // a copy: after a store GCC would read the caller's again
   stream = stream && (at.run == 1 ? can_stream(y, at.channels) && can_stream(y, at.row_stride)
                                   : can_stream(y, at.run));
   if (at.run == 1) {
@@ -185,17 +193,17 @@ LEPTON_INLINE void map_channels(const ChannelBlock& at, bool stream, T* y, Formu
     for (int64_t r = 0; r < at.rows; ++r)
       for (int64_t c = 0; c < at.channels; c += kLanes<T>) {
         const int64_t offset = r * at.row_stride + c, left = size - offset;
-        const auto per = [&](const T* array) LEPTON_BODY { return load<T>(array + c); };
+        const auto values = formula([&](const T* array) LEPTON_BODY { return load<T>(array + c); });
         if (left >= kLanes<T>) [[likely]]
-          store_either<T>(stream, formula(offset, kLanes<T>, per), y + offset);
+          store_either<T>(stream, values(offset, kLanes<T>), y + offset);
         else
-          store_first<T>(formula(offset, left, per), y + offset, left);
+          store_first<T>(values(offset, left), y + offset, left);
       }
   } else {
     for_planes(at, [&](int64_t offset, int64_t c) LEPTON_BODY {
-      const auto per = [&](const T* array) LEPTON_BODY { return splat<T>(array[c]); };
+      const auto values = formula([&](const T* array) LEPTON_BODY { return splat<T>(array[c]); });
       for_each_vector<T>(at.run, [&](int64_t i, int64_t lanes) LEPTON_BODY {
-        store_either<T>(stream, formula(offset + i, lanes, per), y + offset + i, lanes);
+        store_either<T>(stream, values(offset + i, lanes), y + offset + i, lanes);
       });
     });
   }
@@ -205,23 +213,27 @@ LEPTON_INLINE void map_channels(const ChannelBlock& at, bool stream, T* y, Formu
 template <class T, Activation kActivation>
 void normalize(const ChannelBlock& at, const T* x, const ChannelAffine<T>& by, const T* residual,
                bool stream, T* y) {
-  map_channels<T>(at, stream, y, [&](int64_t i, int64_t lanes, auto per) LEPTON_BODY {
-    Vec<T> v = affine<T>(load<T>(x + i, lanes), by, per);
-    if constexpr (kActivation == Activation::kResidualRelu) v += load<T>(residual + i, lanes);
-    if constexpr (kActivation != Activation::kNone) v = select(v <= Vec<T>{}, Vec<T>{}, v);
-    return v;
+  map_channels<T>(at, stream, y, [=](auto per) LEPTON_BODY {
+    return [=, affine = affine<T>(by, per)](int64_t i, int64_t lanes) LEPTON_BODY {
+      Vec<T> v = affine(load<T>(x + i, lanes));
+      if constexpr (kActivation == Activation::kResidualRelu) v += load<T>(residual + i, lanes);
+      if constexpr (kActivation != Activation::kNone) v = select(v <= Vec<T>{}, Vec<T>{}, v);
+      return v;
+    };
   });
 }
 
 template <class T, Activation kActivation>
 void gradient(const ChannelBlock& at, const T* x, const ChannelGradient<T>& g,
               const ChannelSlope<T>& slope, bool stream, T* dx) {
-  const Incoming<T, kActivation> incoming{g};
-  map_channels<T>(at, stream, dx, [&](int64_t i, int64_t lanes, auto per) LEPTON_BODY {
-    const Vec<T> v = load<T>(x + i, lanes);
-    const Vec<T> far = (v - per(g.by.mean)) * per(slope.of_x) + per(slope.constant);
-    return incoming(i, lanes, v, per) * per(slope.of_dy) + far;  // one way to fuse it
-  });
+  map_channels<T>(
+      at, stream, dx, [=, incoming = Incoming<T, kActivation>{g}](auto per) LEPTON_BODY {
+        return [=, mean = per(incoming.g.by.mean), of_x = per(slope.of_x), of_dy = per(slope.of_dy),
+                constant = per(slope.constant)](int64_t i, int64_t lanes) LEPTON_BODY {
+          const Vec<T> v = load<T>(x + i, lanes), far = (v - mean) * of_x + constant;
+          return incoming(i, lanes, v, per) * of_dy + far;  // one way to fuse it
+        };
+      });
 }
 
 }  // namespace

@@ -90,14 +90,14 @@ template <class T, bool kWeight, bool kBias>
 void layer_norm_rows(const LayerNormRows<T>& at, const T* bias, double eps, T* y) {
   const int64_t n = at.n;
   const bool stream = at.stream && can_stream(y, n);
-  const T* x = at.x;
+  const T *x = at.x, *weight = at.weight;
   for (int64_t r = 0; r < at.rows; ++r, x += n, y += n) {
     T mean, squares;
     row_moments<T>(n, x, &mean, &squares);
     const T scale = T{1} / square_root<T>(squares / static_cast<T>(n) + static_cast<T>(eps));
     for_each_vector<T>(n, [&](int64_t i, int64_t lanes) LEPTON_BODY {
       Vec<T> v = (load<T>(x + i, lanes) - splat<T>(mean)) * splat<T>(scale);
-      if constexpr (kWeight) v *= load<T>(at.weight + i, lanes);
+      if constexpr (kWeight) v *= load<T>(weight + i, lanes);
       if constexpr (kBias) v += load<T>(bias + i, lanes);
       store_either<T>(stream, v, y + i, lanes);
     });

@@ -33,11 +33,15 @@ void batch_statistics(const ChannelGrid& grid, const Tensor& x, PerChannel<T>& m
     part.moments(block, x.data<T>() + offset, means.data<T>() + at, squares.data<T>() + at);
   });
   std::vector<Moments> all(static_cast<size_t>(channels));
-  for (int64_t b = 0; b < blocks; ++b)
+  double rows = 0;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const MomentShare share(rows, static_cast<double>(grid.elements(b)));
     for (int64_t c = 0; c < channels; ++c)
-      all[static_cast<size_t>(c)].merge(static_cast<double>(grid.elements(b)),
+      all[static_cast<size_t>(c)].merge(share,
                                         static_cast<double>(means.data<T>()[b * channels + c]),
                                         static_cast<double>(squares.data<T>()[b * channels + c]));
+    rows = share.all;
+  }
   for (int64_t c = 0; c < channels; ++c) {
     const Moments& of = all[static_cast<size_t>(c)];
     mean[c] = static_cast<T>(of.mean);
