@@ -23,6 +23,8 @@ struct Recurrence {
   /// Columns of gates for one unit: GRU keeps the state's share of the new gate apart.
   int64_t places() const { return kind == CellKind::kGru ? 4 : gates(); }
   int64_t columns() const { return places() * units; }
+  /// Elements between rows of gates: a power of two apart they would share cache sets.
+  int64_t gates_row() const { return columns() + 16; }
   /// Rows of weight_hh whose products with the state are added to those of the input.
   int64_t joint_rows() const { return (kind == CellKind::kGru ? 2 : gates()) * units; }
   bool has_c() const { return kind == CellKind::kLstm; }
@@ -55,7 +57,7 @@ struct RecurrentWeights {
 };
 
 /// What a layer computed: x [steps, batch, features], h and c [steps + 1, batch, units], gates
-/// [steps, batch, columns]. Without backward, c is [1, batch, units] and gates undefined.
+/// [steps, batch, gates_row]. Without backward, c is [1, batch, units] and gates undefined.
 struct RecurrentRun {
   Tensor x, h, c, gates;
 };

@@ -23,7 +23,7 @@ class RecurrenceBackward {
         cell_(recurrent_cell<T>(layer.kind)),
         units_(layer.units),
         columns_(layer.columns()),
-        row_(columns_ + 16),  // rows a power of two apart would share cache sets
+        row_(layer.gates_row()),
         chunk_(layer.chunk()),
         dgates_(static_cast<size_t>(chunk_ * layer.batch * row_) * sizeof(T)) {
     const MatrixView<T> w = matrix(weights.weight_hh);
@@ -75,9 +75,8 @@ class RecurrenceBackward {
     RecurrentGradientStep<T> step = {};
     step.rows = last - first;
     step.units = units_;
-    if (run_.gates.defined())
-      step.gates = run_.gates.data<T>() + (t * layer_.batch + first) * columns_;
-    step.gates_row = columns_;
+    if (run_.gates.defined()) step.gates = run_.gates.data<T>() + (t * layer_.batch + first) * row_;
+    step.gates_row = row_;
     step.h_before = run_.h.data<T>() + layer_.before(t) + row;
     step.h = run_.h.data<T>() + layer_.after(t) + row;
     if (layer_.has_c()) {

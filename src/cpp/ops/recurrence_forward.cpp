@@ -31,6 +31,7 @@ class RecurrenceForward {
         cell_(recurrent_cell<T>(layer.kind)),
         units_(layer.units),
         columns_(layer.columns()),
+        row_(layer.gates_row()),
         shares_units_(layer.batch <= kSharedRows),
         of_input_(packed(layer.features, weights.weight_ih, 0, layer.gates() * units_,
                          layer.chunk() * layer.batch)),
@@ -49,15 +50,15 @@ class RecurrenceForward {
       const int64_t end = std::min(begin + layer_.chunk(), layer_.steps);
       const int64_t t0 = layer_.first_time(begin, end);
       T* gates =
-          run_.gates.defined() ? run_.gates.data<T>() + t0 * batch * columns_ : scratch.data<T>();
+          run_.gates.defined() ? run_.gates.data<T>() + t0 * batch * row_ : scratch.data<T>();
       of_input_.multiply({.m = (end - begin) * batch,
                           .a = {run_.x.data<T>() + t0 * batch * features, features, 1},
                           .c = gates,
-                          .c_row = columns_,
+                          .c_row = row_,
                           .bias = bias_.as<T>()});
       const auto take = [&](int64_t i, Interval rows, Interval units) {
         const int64_t t = layer_.time(begin + i);
-        step(t, rows, units, gates + (t - t0) * batch * columns_, i % 2 == 1);
+        step(t, rows, units, gates + (t - t0) * batch * row_, i % 2 == 1);
       };
       if (shares_units_)
         lockstep(end - begin, units_, units_per_share(),
@@ -105,7 +106,7 @@ class RecurrenceForward {
   // the last to the first: of a weight a little larger than the cache most is then found there.
   void step(int64_t t, Interval rows, Interval units, T* gates, bool backward) const {
     const int64_t state = rows.begin * units_;
-    gates += rows.begin * columns_;
+    gates += rows.begin * row_;
     for (int64_t i = 0; i < layer_.gates(); ++i) {
       const int64_t g = backward ? layer_.gates() - 1 - i : i;
       const bool joint = g * units_ < layer_.joint_rows();
@@ -113,7 +114,7 @@ class RecurrenceForward {
           {.m = rows.count(),
            .a = {run_.h.data<T>() + layer_.before(t) + state, units_, 1},
            .c = gates + (joint ? g * units_ : columns_ - units_),
-           .c_row = columns_,
+           .c_row = row_,
            .bias = joint ? nullptr : apart_bias_.as<T>(),
            .accumulate = joint,
            .begin = units.begin,
@@ -128,7 +129,7 @@ class RecurrenceForward {
     RecurrentStep<T> step{.rows = rows,
                           .units = units,
                           .gates = gates,
-                          .gates_row = columns_,
+                          .gates_row = row_,
                           .gate = units_,
                           .state_row = units_,
                           .h_before = h + layer_.before(t),
@@ -147,7 +148,7 @@ class RecurrenceForward {
   const Recurrence& layer_;
   const RecurrentRun& run_;
   const RecurrentCell<T>& cell_;
-  const int64_t units_, columns_;
+  const int64_t units_, columns_, row_;
   const bool shares_units_;
   const PackedMatrix<T> of_input_;
   std::vector<PackedMatrix<T>> of_state_;  // for each gate
@@ -177,9 +178,9 @@ RecurrentRun run_forward(const Recurrence& layer, const Tensor& x, const Recurre
   }
   Tensor scratch;
   if (for_backward)
-    run.gates = empty({steps, batch, layer.columns()}, dtype);
+    run.gates = empty({steps, batch, layer.gates_row()}, dtype);
   else
-    scratch = empty({layer.chunk(), batch, layer.columns()}, dtype);
+    scratch = empty({layer.chunk(), batch, layer.gates_row()}, dtype);
   dispatch_floating("recurrence", dtype,
                     [&]<class T>() { RecurrenceForward<T>(layer, weights, run).run(scratch); });
   return run;
