@@ -72,16 +72,21 @@ static void gemm_tile_fixed(const GemmTile<T>& tile) {
 #pragma GCC unroll 1
     for (; p < length; ++p) step();
   }
+  // One branch for all stores, and places looked up again: kept, they would be spilled.
+  const auto each = [&](auto&& act) __attribute__((always_inline)) {
+    T* out = tile.c;
+    const int64_t out_row = tile.c_row;
 #pragma GCC unroll 32
-  for (int i = 0; i < kRows; ++i)
+    for (int i = 0; i < kRows; ++i, out += out_row)
 #pragma GCC unroll 4
-    for (int j = 0; j < kVectors; ++j) {
-      T* out = c + i * c_row + j * n;
-      if (tile.stream)
-        store_streaming<T>(acc[i][j], out);
-      else
-        store<T>(tile.accumulate ? load<T>(out) + acc[i][j] : acc[i][j], out);
-    }
+      for (int j = 0; j < kVectors; ++j) act(acc[i][j], out + j * n);
+  };
+  if (tile.accumulate)
+    each([](Vec<T> & sum, const T* out) __attribute__((always_inline)) { sum += load<T>(out); });
+  if (tile.stream)
+    each([](Vec<T> sum, T * out) __attribute__((always_inline)) { store_streaming<T>(sum, out); });
+  else
+    each([](Vec<T> sum, T * out) __attribute__((always_inline)) { store<T>(sum, out); });
 }
 
 /// Runs the tile built for this many rows and these strides.
