@@ -114,7 +114,7 @@ TEST_CASE("a range may be filled in any pieces") {
                        int64_t) { table.uniform[type](count, 3, counter, out, -1, 2); },
                    size);
       check_pieces([&](int64_t count, uint64_t counter, void* out,
-                       int64_t) { table.normal[type](count, 3, counter, out); },
+                       int64_t) { table.normal[type](count, 3, counter, out, 0, 1); },
                    size);
       check_pieces(
           [&](int64_t count, uint64_t counter, void* out, int64_t) {

@@ -139,8 +139,9 @@ LEPTON_INLINE V square_root(V x) {
 /// The radius takes 31 or 63 bits of its word (from 2^-32 or 2^-64 on), so tails reach 6.7 or 9.4
 /// deviations: signed integers convert in one instruction, unsigned ones do not.
 template <class T>
-void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
+void normal(int64_t n, uint64_t seed, uint64_t counter, void* out, double mean, double std) {
   constexpr int kHalf = kPerGroup<T> / 2;
+  const T center = static_cast<T>(mean), scale = static_cast<T>(std);
   for_each_group<kPerGroup<T>>(
       n, seed, counter, kKind<T>,
       [=](const uint32_t* words, int first, int count, int64_t at) __attribute__((always_inline)) {
@@ -162,8 +163,8 @@ void normal(int64_t n, uint64_t seed, uint64_t counter, void* out) {
         for (int i = 0; i < kHalf; i += kLanes<T>) {
           Vec<T> sine, cosine;
           sincos_turns(load(turns + i), sine, cosine);
-          store<T>(load(radius + i) * cosine, value + i);
-          store<T>(load(radius + i) * sine, value + kHalf + i);
+          store<T>(splat(center) + splat(scale) * (load(radius + i) * cosine), value + i);
+          store<T>(splat(center) + splat(scale) * (load(radius + i) * sine), value + kHalf + i);
         }
         memcpy(static_cast<T*>(out) + at, value + first, static_cast<size_t>(count) * sizeof(T));
       });

@@ -12,8 +12,8 @@ struct RandomTable {
   /// Uniform in [low, high); [float32, float64].
   void (*uniform[2])(int64_t n, uint64_t seed, uint64_t counter, void* out, double low,
                      double high);
-  /// Standard normal (mean 0, variance 1); [float32, float64].
-  void (*normal[2])(int64_t n, uint64_t seed, uint64_t counter, void* out);
+  /// Normal, of mean and standard deviation; [float32, float64].
+  void (*normal[2])(int64_t n, uint64_t seed, uint64_t counter, void* out, double mean, double std);
   /// y = kept ? x / (1 - p) : 0, each element kept with probability 1 - p; the gradient is the same
   /// call on dy with the same counter. x and y may be the same memory. [float32, float64]
   void (*dropout[2])(int64_t n, uint64_t seed, uint64_t counter, const void* x, void* y, double p);

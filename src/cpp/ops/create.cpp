@@ -169,11 +169,7 @@ Tensor normal(const Shape& shape, double mean, double std, std::optional<DType> 
   const RandomState state = take_random(y.numel());
   const auto kernel = kernels().random->normal[y.dtype() == DType::kFloat64];
   parallel_for(0, y.numel(), kTaskElements, [&](int64_t b, int64_t e) {
-    kernel(e - b, state.seed, state.counter + b, y.bytes() + b * y.item_size());
-    dispatch_floating("normal", y.dtype(), [&]<class T>() {
-      for (T* p = y.data<T>() + b; p < y.data<T>() + e; ++p)
-        *p = static_cast<T>(mean) + static_cast<T>(std) * *p;
-    });
+    kernel(e - b, state.seed, state.counter + b, y.bytes() + b * y.item_size(), mean, std);
   });
   return y;
 }
