@@ -154,7 +154,9 @@ class Blocked {
       part.accumulate = k0 > 0 || call_.accumulate;
       part.row_end = panels_ == 1 && call_.c_row == call_.n && 2 * call_.n >= nr;
       part.packed_a = pack_a_;
-      multiply_panel(kernel_, part);
+      // Of a last panel half empty only the first half is computed.
+      const GemmKernel<T>& narrow = gemm_part<T>().narrow;
+      multiply_panel(part.width <= narrow.columns && !pack_a_ ? narrow : kernel_, part);
     }
   }
 
