@@ -22,18 +22,20 @@ LEPTON_INLINE void finish(const FewRows<T>& call, int64_t i, int64_t j, T sum) {
   out = call.accumulate ? out + sum : sum;
 }
 
-/// kRows rows of a from i on times kColumns rows of b from j on.
-template <class T, int kRows, int kColumns>
+/// kRows rows of a from i on times kColumns rows of b from j on, kVectors at a time of each.
+template <class T, int kRows, int kColumns, int kVectors>
 static void dot_tile(const FewRows<T>& call, int64_t i, int64_t j) {
   constexpr int64_t n = kLanes<T>;
   const T *a = call.a + i * call.a_row, *b = call.b + j * call.b_row;
   const int64_t a_row = call.a_row, b_row = call.b_row, k = call.k;
-  Vec<T> acc[kRows][kColumns];
+  Vec<T> acc[kVectors][kRows][kColumns];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v)
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r)
+    for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int s = 0; s < kColumns; ++s) acc[r][s] = Vec<T>{};
-  const auto step = [&](int64_t p, int64_t keep) __attribute__((always_inline)) {
+      for (int s = 0; s < kColumns; ++s) acc[v][r][s] = Vec<T>{};
+  const auto step = [&](int64_t p, int64_t keep, int v = 0) __attribute__((always_inline)) {
     Vec<T> av[kRows];
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
@@ -45,34 +47,43 @@ static void dot_tile(const FewRows<T>& call, int64_t i, int64_t j) {
       Vec<T> bv = load<T>(b + s * b_row + p);
       if (keep) bv = keep_last<T>(bv, keep);
 #pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) multiply_add<T>(acc[r][s], av[r], bv);
+      for (int r = 0; r < kRows; ++r) multiply_add<T>(acc[v][r][s], av[r], bv);
     }
   };
   int64_t p = 0;
+#pragma GCC unroll 1
+  for (; p + kVectors * n <= k; p += kVectors * n)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) step(p + v * n, 0, v);
 #pragma GCC unroll 1
   for (; p + n <= k; p += n) step(p, 0);
   if (p < k) step(k - n, k - p);
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 8
-    for (int s = 0; s < kColumns; ++s) finish<T>(call, i + r, j + s, sum_lanes<T>(acc[r][s]));
+    for (int s = 0; s < kColumns; ++s) {
+      Vec<T> sum = acc[0][r][s];
+      if constexpr (kVectors == 2) sum += acc[1][r][s];
+      finish<T>(call, i + r, j + s, sum_lanes<T>(sum));
+    }
 }
 
-template <class T, int kRows, int kColumns>
+template <class T, int kRows, int kColumns, int kVectors = 1>
 static void dot_columns(const FewRows<T>& call, int64_t i) {
   int64_t j = 0;
-  for (; j + kColumns <= call.n; j += kColumns) dot_tile<T, kRows, kColumns>(call, i, j);
-  for (; j < call.n; ++j) dot_tile<T, kRows, 1>(call, i, j);
+  for (; j + kColumns <= call.n; j += kColumns) dot_tile<T, kRows, kColumns, kVectors>(call, i, j);
+  for (; j < call.n; ++j) dot_tile<T, kRows, 1, kVectors>(call, i, j);
 }
 
-/// c = a b^T with rows of b in memory. k is at least one vector. One row of a: eight rows of b are
-/// as many streams as it takes to hide the latency of the sums; more rows: the largest tile that
+/// c = a b^T with rows of b in memory. k is at least one vector. One row of a: four rows of b, two
+/// vectors of each, hide the latency of the sums; eight rows a power of two apart would push each
+/// other out of the cache. More rows: the largest tile that
 /// leaves registers for a.
 template <class T>
 static void row_dots(const FewRows<T>& call) {
   const int64_t tiles = (call.m + 2) / 3;
   constexpr int64_t kGroup = 4;
-  if (call.m == 1) return dot_columns<T, 1, 8>(call, 0);
+  if (call.m == 1) return dot_columns<T, 1, kGroup, 2>(call, 0);
   // Four rows of b stay in the first cache while all rows of a pass.
   for (int64_t j = 0; j < call.n; j += kGroup) {
     FewRows<T> group = call;
