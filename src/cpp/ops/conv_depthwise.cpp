@@ -133,6 +133,7 @@ void run_depthwise(const std::vector<ConvPass<T>>& phases) {
                                         p.y_strides.pixel);
         });
       }
+    if (stream) gemm_part<T>().finish_streaming();
   });
 }
 
