@@ -13,8 +13,8 @@ namespace lepton {
 namespace {
 
 constexpr const char* kGroupNorm = "group_norm";
-constexpr int64_t kPlaneTask =
-    1 << 16;  // elements: a plane's two passes find them in the second level
+// Elements of a task: a plane's two passes find them in the second-level cache.
+constexpr int64_t kPlaneTask = 1 << 16;
 
 // Memory as samples of [rows, channels, run]; a task is a range of whole groups of one sample,
 // which stays in a cache between its passes.
@@ -58,14 +58,10 @@ struct GroupGrid {
                    }
                  });
   }
-  /// Calls body(block, offset of its first element) for the rows of some channels of a sample. A
-  /// second pass runs backwards: the last rows of the first are in the nearest cache.
+  /// Calls body(block, offset of its first element) for the rows of some channels of a sample.
   template <class Body>
-  void for_blocks(int64_t sample, int64_t channel, int64_t count, bool backwards,
-                  Body&& body) const {
-    const int64_t blocks = ceil_div(rows, block_rows);
-    for (int64_t b = 0; b < blocks; ++b) {
-      const int64_t r = (backwards ? blocks - 1 - b : b) * block_rows;
+  void for_blocks(int64_t sample, int64_t channel, int64_t count, Body&& body) const {
+    for (int64_t r = 0; r < rows; r += block_rows) {
       const ChannelBlock block{std::min(block_rows, rows - r), count, run, channels * run};
       body(block, sample * sample_size() + r * channels * run + channel * run);
     }
@@ -99,14 +95,13 @@ struct GroupNorm {
     const int64_t per_group = grid.per_group(), width = count * per_group;
     const TaskValues<T> found(2, width);
     std::vector<Moments> all(static_cast<size_t>(count));
-    grid.for_blocks(
-        sample, first * per_group, width, false, [&](const ChannelBlock& at, int64_t offset) {
-          part.moments(at, x.data<T>() + offset, found[0], found[1]);
-          for (int64_t c = 0; c < width; ++c)
-            all[static_cast<size_t>(c / per_group)].merge(static_cast<double>(at.rows * at.run),
-                                                          static_cast<double>(found[0][c]),
-                                                          static_cast<double>(found[1][c]));
-        });
+    grid.for_blocks(sample, first * per_group, width, [&](const ChannelBlock& at, int64_t offset) {
+      part.moments(at, x.data<T>() + offset, found[0], found[1]);
+      for (int64_t c = 0; c < width; ++c)
+        all[static_cast<size_t>(c / per_group)].merge(static_cast<double>(at.rows * at.run),
+                                                      static_cast<double>(found[0][c]),
+                                                      static_cast<double>(found[1][c]));
+    });
     for (int64_t g = 0; g < count; ++g) {
       const int64_t at = sample * grid.groups + first + g;
       const Moments& of = all[static_cast<size_t>(g)];
@@ -128,7 +123,7 @@ struct GroupNorm {
         by[1][c] = inverse_std.data<T>()[at] * weight_of(channel + c);
         by[2][c] = value_or<T>(bias, channel + c, T{0});
       }
-      grid.for_blocks(sample, channel, width, true, [&](const ChannelBlock& block, int64_t offset) {
+      grid.for_blocks(sample, channel, width, [&](const ChannelBlock& block, int64_t offset) {
         kernel(block, x.data<T>() + offset, {by[0], by[1], by[2]}, nullptr, is_streamed(y),
                y.data<T>() + offset);
       });
@@ -149,16 +144,15 @@ struct GroupNorm {
       T* plain_sum = sum_dy.data<T>() + sample * grid.channels + channel;
       T* weighted_sum = sum_dy_x.data<T>() + sample * grid.channels + channel;
       ChannelGradient<T> g{{center, nullptr, nullptr}, nullptr, nullptr, nullptr};
-      grid.for_blocks(sample, channel, width, false,
-                      [&](const ChannelBlock& block, int64_t offset) {
-                        g.dy = dy.data<T>() + offset;
-                        part.gradient_sums[0](block, x.data<T>() + offset, g, plain, weighted);
-                        for (int64_t c = 0; c < width; ++c)
-                          plain_sum[c] += plain[c], weighted_sum[c] += weighted[c];
-                      });
+      grid.for_blocks(sample, channel, width, [&](const ChannelBlock& block, int64_t offset) {
+        g.dy = dy.data<T>() + offset;
+        part.gradient_sums[0](block, x.data<T>() + offset, g, plain, weighted);
+        for (int64_t c = 0; c < width; ++c)
+          plain_sum[c] += plain[c], weighted_sum[c] += weighted[c];
+      });
       if (!dx.defined()) return;
       slopes(sample, first, count, plain_sum, weighted_sum, values[3], values[4], values[5]);
-      grid.for_blocks(sample, channel, width, true, [&](const ChannelBlock& block, int64_t offset) {
+      grid.for_blocks(sample, channel, width, [&](const ChannelBlock& block, int64_t offset) {
         g.dy = dy.data<T>() + offset;
         part.gradient[0](block, x.data<T>() + offset, g, {values[3], values[4], values[5]},
                          is_streamed(dx) && g.dy != dx.data<T>() + offset, dx.data<T>() + offset);
