@@ -89,7 +89,8 @@ def verdicts(row: Row, side: str = "lepton") -> dict[str, bool]:
     return result
 
 
-def target_text(row: Row) -> str:
+def target_text(row: Row, threads: int | None = None) -> str:
+    """The targets of a row, with its number of threads where it is not `threads`."""
     words = []
     for target, wanted in row["targets"].items():
         if target == "ceiling":
@@ -98,7 +99,9 @@ def target_text(row: Row) -> str:
             words.append(f"<= {wanted:g}")
         else:
             words.append(f"{PEERS.get(target, target)} {wanted:g}x")
-    return ", ".join(words)
+    own = row["threads"]
+    place = f" on {own} thread{'s' * (own > 1)}" if words and own != (threads or own) else ""
+    return ", ".join(words) + place
 
 
 def needed(row: Row, side: str, target: str) -> float | None:
@@ -186,9 +189,8 @@ def columns(rows: dict[str, Row], side: str, label: str) -> tuple[list[str], dic
 
 def table(rows: list[Row]) -> str:
     """The cases of one question, a line each; the first variant carries the verdict."""
-    cases_ = list(dict.fromkeys(r["case"] for r in rows))
     judged = {r["case"]: r for r in rows if r["judged"]}
-    head, body = ["case"], {case: [case] for case in cases_}
+    head, body = ["case"], {row["case"]: [row["case"]] for row in rows}
     for i, (threads, side) in enumerate(variants(rows)):
         of_variant = {r["case"]: r for r in rows if r["threads"] == threads}
         words = [side.partition("@")[2], "1 thread" if threads == 1 else f"{threads} threads"]
@@ -201,7 +203,7 @@ def table(rows: list[Row]) -> str:
             head += ["target", "met"]
             for case, line in body.items():
                 row = judged.get(case)
-                line += [target_text(row), verdict_text(row)] if row else ["", ""]
+                line += [target_text(row, threads), verdict_text(row)] if row else ["", ""]
     return grid(head, list(body.values()))
 
 
@@ -262,8 +264,9 @@ timed. Time includes what users wait for: allocation and changes of layout. "of 
 what this machine reached in the same minutes: multiply-adds out of registers, or the bytes per
 second of a loop that does nothing else, over arrays of 64 MB (smaller ones may stay in a cache and
 pass 100 %, and Winograd's convolutions do with fewer multiply-adds than are counted). A target that
-"needs" more than the ceiling lies above what this machine can do. Targets are judged on 2 threads,
-of random numbers on 1. Written by `python -m bench`; do not edit.
+"needs" more than the ceiling lies above what this machine can do. Targets are judged on as many
+threads as the first columns have, unless they name another number. Written by `python -m bench`;
+do not edit.
 """
 
 
@@ -282,7 +285,7 @@ def markdown(document: dict[str, Any]) -> str:
         "# Lepton measured",
         f"{document['cpu']}, {document['cores']} cores. {document['date']}. {document['system']}.\n"
         f"{versions}. The run took {document['seconds'] / 60:.0f} min.",
-        f"{READING.rstrip()} Columns that name no threads are of {document['threads'][0]}.",
+        f"{READING.rstrip()} The first columns are of {document['threads'][0]} threads.",
         summary(document),
         tops(document),
     ]

@@ -74,18 +74,18 @@ Tensor expand_mask(const char* name, const std::optional<Tensor>& mask, const At
 }
 
 void check_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
-  constexpr const char* kAttention = "scaled_dot_product_attention";
+  constexpr const char* kName = "scaled_dot_product_attention";
   const auto shapes = [&] {
     std::ostringstream text;
     text << "(query: " << q.shape() << ", key: " << k.shape() << ", value: " << v.shape() << ")";
     return text.str();
   };
-  check<ValueError>(q.ndim() >= 2 && k.ndim() >= 2 && v.ndim() >= 2, kAttention,
+  check<ValueError>(q.ndim() >= 2 && k.ndim() >= 2 && v.ndim() >= 2, kName,
                     ": expects at least 2 axes in each argument ", shapes());
-  check<ValueError>(q.length(-1) == k.length(-1) && k.length(-2) == v.length(-2), kAttention,
+  check<ValueError>(q.length(-1) == k.length(-1) && k.length(-2) == v.length(-2), kName,
                     ": expects query [..., L, E], key [..., S, E] and value [..., S, Ev] ",
                     shapes());
-  check<TypeError>(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kAttention,
+  check<TypeError>(k.dtype() == q.dtype() && v.dtype() == q.dtype(), kName,
                    ": expects one dtype (query: ", q.dtype(), ", key: ", k.dtype(),
                    ", value: ", v.dtype(), ")");
 }
@@ -100,18 +100,18 @@ Tensor expand_heads(const Tensor& x, const Shape& heads) {
 
 Shape common_heads(const Tensor& q, const Tensor& k, const Tensor& v) {
   const auto heads = [](const Tensor& x) { return Shape(x.shape().begin(), x.shape().end() - 2); };
-  constexpr const char* kAttention = "scaled_dot_product_attention";
-  return broadcast_shapes(kAttention, broadcast_shapes(kAttention, heads(q), heads(k)), heads(v));
+  constexpr const char* kName = "scaled_dot_product_attention";
+  return broadcast_shapes(kName, broadcast_shapes(kName, heads(q), heads(k)), heads(v));
 }
 
 // Groups of query heads as an axis of their own, with the heads of key and value that they share.
 Tensor grouped(const Tensor& query, const Tensor& key, const Tensor& value,
                std::optional<Tensor> mask, double dropout, bool causal,
                std::optional<double> scale) {
-  constexpr const char* kAttention = "scaled_dot_product_attention";
+  constexpr const char* kName = "scaled_dot_product_attention";
   const bool axes = query.ndim() > 2 && key.ndim() > 2 && value.ndim() > 2;
   const int64_t heads = axes ? query.length(-3) : 0, shared = axes ? key.length(-3) : 0;
-  check<ValueError>(shared > 0 && value.length(-3) == shared && heads % shared == 0, kAttention,
+  check<ValueError>(shared > 0 && value.length(-3) == shared && heads % shared == 0, kName,
                     ": enable_gqa expects heads of query (axis -3) that are a multiple of those of "
                     "key and value (query: ",
                     query.shape(), ", key: ", key.shape(), ", value: ", value.shape(), ")");
@@ -136,14 +136,14 @@ Tensor grouped(const Tensor& query, const Tensor& key, const Tensor& value,
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                                     const std::optional<Tensor>& attn_mask, double dropout_p,
                                     bool is_causal, std::optional<double> scale, bool enable_gqa) {
-  constexpr const char* kAttention = "scaled_dot_product_attention";
-  check_options(kAttention, query, attn_mask, dropout_p);
+  constexpr const char* kName = "scaled_dot_product_attention";
+  check_options(kName, query, attn_mask, dropout_p);
   check_heads(query, key, value);
   if (enable_gqa) return grouped(query, key, value, attn_mask, dropout_p, is_causal, scale);
   const Shape heads = common_heads(query, key, value);
   AttentionInputs in{
       expand_heads(query, heads), expand_heads(key, heads), expand_heads(value, heads), {}};
-  in.mask = expand_mask(kAttention, attn_mask, in);
+  in.mask = expand_mask(kName, attn_mask, in);
   const AttentionOptions options = options_of(in, scale, dropout_p, is_causal);
   Shape shape = in.q.shape();
   shape[shape.size() - 1] = value.length(-1);
@@ -151,7 +151,7 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
   const Tensor log_sum_exp = empty({in.heads(), in.q.length(-2)}, y.dtype());
   attention_forward(in, options, y, log_sum_exp);
   const Tensor none;
-  Recorder tape(kAttention, {&query, &key, &value, attn_mask ? &*attn_mask : &none});
+  Recorder tape(kName, {&query, &key, &value, attn_mask ? &*attn_mask : &none});
   if (tape)
     tape.joint([options, log_sum_exp, y = tape.save(y), q = tape.save(in.q), k = tape.save(in.k),
                 v = tape.save(in.v), mask = tape.save(in.mask), of_q = query.shape(),
@@ -192,22 +192,22 @@ AttentionInputs packed_inputs(const Tensor& qkv, int64_t heads, const Tensor& ma
 
 Tensor packed_attention(const Tensor& qkv, int64_t num_heads,
                         const std::optional<Tensor>& attn_mask, double dropout_p, bool is_causal) {
-  constexpr const char* kAttention = "packed_attention";
-  check_options(kAttention, qkv, attn_mask, dropout_p);
+  constexpr const char* kName = "packed_attention";
+  check_options(kName, qkv, attn_mask, dropout_p);
   check<ValueError>(num_heads > 0 && qkv.ndim() == 3 && qkv.length(-1) % (3 * num_heads) == 0,
-                    kAttention,
+                    kName,
                     ": expects qkv [batch, length, 3 * embed] with embed a multiple of num_heads "
                     "(qkv: ",
                     qkv.shape(), ", num_heads: ", num_heads, ")");
   const Tensor x = with_rows(qkv.detach());
   AttentionInputs in = packed_inputs(x, num_heads, Tensor());
-  in.mask = expand_mask(kAttention, attn_mask, in);
+  in.mask = expand_mask(kName, attn_mask, in);
   const AttentionOptions options = options_of(in, {}, dropout_p, is_causal);
   const Tensor y = empty_heads({x.length(0), x.length(1), x.length(2) / 3}, x);
   const Tensor log_sum_exp = empty({in.heads(), x.length(1)}, y.dtype());
   attention_forward(in, options, heads_of(y, num_heads, 1, 0), log_sum_exp);
   const Tensor none;
-  Recorder tape(kAttention, {&qkv, attn_mask ? &*attn_mask : &none});
+  Recorder tape(kName, {&qkv, attn_mask ? &*attn_mask : &none});
   if (tape)
     tape.joint([options, num_heads, log_sum_exp, y = tape.save(y), x = tape.save(x),
                 mask = tape.save(in.mask), of_mask = attn_mask ? attn_mask->shape() : Shape()](

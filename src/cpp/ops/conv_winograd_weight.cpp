@@ -15,8 +15,7 @@ namespace {
 
 // All cuts follow from the shape alone: a value is summed over tiles in one order by one task.
 constexpr int64_t kValues = 16;
-constexpr int64_t kTransformedBytes =
-    8 << 20;  // transformed at a time; a share of the last-level cache
+constexpr int64_t kTransformed = 8 << 20;  // bytes at a time; a share of the last-level cache
 constexpr int64_t kLeastPartTiles = 128, kMostPartTiles = 384;  // of a part
 constexpr int64_t kBlockTiles = 192;  // a line of 64 bytes of each twice fits the first-level cache
 constexpr int64_t kTransformTiles = 16;  // of a task
@@ -62,8 +61,7 @@ class WinogradWeightGradient {
         x_tile_(p_.in_channels + kWinogradSkew),
         dy_tile_(panels_ * kernel_.columns + kWinogradSkew) {
     const int64_t bytes = kValues * (x_tile_ + dy_tile_) * static_cast<int64_t>(sizeof(T));
-    size_ =
-        std::min(tiles_, std::clamp(kTransformedBytes / bytes, kLeastPartTiles, kMostPartTiles));
+    size_ = std::min(tiles_, std::clamp(kTransformed / bytes, kLeastPartTiles, kMostPartTiles));
     offsets_.resize(kernel_.max_rows);
     std::iota(offsets_.begin(), offsets_.end(), 0);
   }
