@@ -6,20 +6,13 @@
 
 namespace lepton {
 
-void Dims::reserve(size_t n) {
-  if (n <= capacity_) return;
+void Dims::grow(size_t n) {
   n = std::max(n, 2 * capacity_);
   int64_t* grown = new int64_t[n];
   std::copy(begin(), end(), grown);
   release();
   data_ = grown;
   capacity_ = n;
-}
-
-void Dims::resize(size_t n, int64_t value) {
-  reserve(n);
-  for (size_t i = size_; i < n; ++i) data_[i] = value;
-  size_ = n;
 }
 
 void Dims::insert(size_t at, int64_t value) {
@@ -30,21 +23,6 @@ void Dims::insert(size_t at, int64_t value) {
 void Dims::erase(size_t at) {
   std::copy(begin() + at + 1, end(), begin() + at);
   --size_;
-}
-
-void Dims::steal(Dims& other) noexcept {
-  size_ = other.size_;
-  if (other.data_ == other.inline_) {
-    data_ = inline_;
-    capacity_ = kInline;
-    std::copy(other.begin(), other.end(), data_);
-  } else {
-    data_ = other.data_;
-    capacity_ = other.capacity_;
-    other.data_ = other.inline_;
-    other.capacity_ = kInline;
-  }
-  other.size_ = 0;
 }
 
 std::ostream& operator<<(std::ostream& out, const Dims& dims) {

@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <optional>
 #include <ostream>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -55,7 +56,11 @@ class Dims {
   void push_back(int64_t value) { resize(size_ + 1, value); }
   void insert(size_t at, int64_t value);
   void erase(size_t at);
-  void resize(size_t n, int64_t value = 0);
+  void resize(size_t n, int64_t value = 0) {
+    if (n > capacity_) grow(n);
+    for (size_t i = size_; i < n; ++i) data_[i] = value;
+    size_ = n;
+  }
   bool operator==(const Dims& other) const {
     return size_ == other.size_ && std::equal(begin(), end(), other.begin());
   }
@@ -64,14 +69,23 @@ class Dims {
   static constexpr size_t kInline = 6;
   template <class Iterator>
   void assign(Iterator first, Iterator last) {
-    resize(static_cast<size_t>(last - first));
+    const auto n = static_cast<size_t>(last - first);
+    if (n > capacity_) grow(n);
     std::copy(first, last, data_);
+    size_ = n;
   }
-  void reserve(size_t n);
+  void grow(size_t n);
   void release() {
     if (data_ != inline_) delete[] data_;
   }
-  void steal(Dims& other) noexcept;
+  void steal(Dims& other) noexcept {
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, kInline);
+    data_ = std::exchange(other.data_, other.inline_);
+    if (data_ != other.inline_) return;
+    std::memcpy(inline_, other.inline_, sizeof inline_);
+    data_ = inline_;
+  }
 
   size_t size_ = 0, capacity_ = kInline;
   int64_t* data_ = inline_;

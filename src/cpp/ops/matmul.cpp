@@ -154,17 +154,20 @@ Tensor matmul(const Tensor& x1, const Tensor& x2) {
   }
   const DType type = promote(x1.dtype(), x2.dtype());
   const auto as_matrices = [type](const Tensor& x, bool row) {
-    const Tensor t = cast(x, type).detach();
+    const Tensor t = cast(x, type);
     if (t.ndim() > 1) return t;
     const int64_t n = t.length(0), s = t.strides()[0];
     return row ? t.view({1, n}, {n * s, s}, t.offset()) : t.view({n, 1}, {s, n * s}, t.offset());
   };
   const Tensor a = as_matrices(x1, true), b = as_matrices(x2, false);
   const Tensor c = product(a, b);
-  Shape shape = c.shape();
-  if (x2.ndim() == 1) shape.erase(shape.size() - 1);
-  if (x1.ndim() == 1) shape.erase(shape.size() - (x2.ndim() == 1 ? 1 : 2));
-  const Tensor y = c.view(shape, contiguous_strides(shape), 0);
+  Tensor y = c;
+  if (x1.ndim() == 1 || x2.ndim() == 1) {
+    Shape shape = c.shape();
+    if (x2.ndim() == 1) shape.erase(shape.size() - 1);
+    if (x1.ndim() == 1) shape.erase(shape.size() - (x2.ndim() == 1 ? 1 : 2));
+    y = c.view(shape, contiguous_strides(shape), 0);
+  }
   Recorder tape("matmul", {&x1, &x2});
   if (tape.needs(0))
     tape.vjp(0, [as_matrices, x2 = tape.save(x2), from = x1.shape(), of = a.shape(), to = c.shape(),
