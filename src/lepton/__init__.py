@@ -23,12 +23,14 @@ from lepton.array import __array_namespace_info__ as __array_namespace_info__
 
 if _typing.TYPE_CHECKING:
     from lepton import data as data
+    from lepton import estimator as estimator
     from lepton import linalg as linalg
     from lepton import metrics as metrics
     from lepton import nn as nn
     from lepton import optim as optim
     from lepton import plot as plot
     from lepton import random as random
+    from lepton import regression as regression
     from lepton import saving as saving
     from lepton import training as training
     from lepton import vision as vision

@@ -190,7 +190,7 @@ def load_digits() -> ImageData:
     ((1438, 8, 8), (359, 8, 8), 10)
     """
     try:
-        from sklearn import datasets as sklearn_datasets  # type: ignore[import-untyped]
+        from sklearn import datasets as sklearn_datasets
     except ImportError as error:
         raise ImportError("load_digits needs scikit-learn: pip install scikit-learn") from error
     bunch = sklearn_datasets.load_digits()

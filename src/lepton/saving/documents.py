@@ -67,7 +67,7 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     if (size := os.path.getsize(path)) > _MAX_JSON:
         raise ValueError(f"read_json: {name}: {size} bytes are more than the allowed {_MAX_JSON}")
     data = Path(path).read_bytes()
-    return parse_json(data, lambda cause: ValueError(f"read_json: {name}: {cause}"), _decode)
+    return parse_json(data, lambda cause: ValueError(f"read_json: {name}: {cause}"), decode_floats)
 
 
 def parse_json(
@@ -133,7 +133,7 @@ def _encode(value: object, place: str) -> object:
     raise TypeError(f"write_json: {place} is a {type(value).__name__}, which JSON cannot hold")
 
 
-def _decode(pairs: dict[str, Any]) -> Any:
+def decode_floats(pairs: dict[str, Any]) -> Any:
     if "$float" not in pairs:
         return pairs
     if len(pairs) == 1 and pairs["$float"] in ("nan", "inf", "-inf"):

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linear and generalised linear models under scikit-learn's contract.
+
+>>> from lepton.regression import LinearRegression
+>>> model = LinearRegression().fit([[1], [2], [3], [4], [5]], [150, 200, 250, 300, 350])
+>>> model.predict([[6]]).round(6)
+array([400.])
+"""
+
+from lepton.regression.linear import *

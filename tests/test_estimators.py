@@ -1,0 +1,177 @@
+"""Every estimator: scikit-learn's own checks, pipelines, dtypes, files, names, bad input."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import estimator_checks_generator
+from support.estimators import ESTIMATORS, MODERN, sample
+
+from lepton import saving
+from lepton.estimator import Estimator
+
+every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+CHECKS = [
+    pytest.param(example, check, id=f"{example!r}-{check.func.__name__}")
+    for estimator in ESTIMATORS
+    for example, check in estimator_checks_generator(clone(estimator))
+]
+
+
+@pytest.mark.skipif(not MODERN, reason="the contract is that of scikit-learn 1.9")
+@pytest.mark.filterwarnings("ignore")  # the checks look at the warnings that matter themselves
+@pytest.mark.parametrize(("estimator", "check"), CHECKS)
+def test_scikit_learn_contract(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def fitted(estimator: Estimator, dtype: str = "float64") -> tuple[Any, Any, Any]:
+    X, y = sample(estimator, dtype)
+    return clone(estimator).fit(X, y), X, y
+
+
+def outputs(estimator: Any, X: Any) -> list[Any]:
+    names = ["predict", "predict_proba", "decision_function"]
+    return [getattr(estimator, name)(X) for name in names if hasattr(estimator, name)]
+
+
+@every_estimator
+def test_file_gives_the_same_estimator(estimator: Estimator, tmp_path: Path) -> None:
+    model, X, _ = fitted(estimator)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    absent = {
+        name: model.get_params(deep=False)[name]
+        for name, value in json.loads(saving.read_metadata(path)["lepton.estimator"])[
+            "params"
+        ].items()
+        if isinstance(value, dict) and "$absent" in value
+    }
+    again = type(estimator).load(path, **absent)
+    assert repr(again) == repr(model)
+    for a, b in zip(outputs(model, X), outputs(again, X), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="holds a"):
+        type("Other", (Estimator,), {}).load(path, **absent)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"model\.safetensors"):
+        type(estimator).load(path, **absent)
+
+
+@every_estimator
+def test_unfitted_is_not_saved(estimator: Estimator, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not fitted"):
+        clone(estimator).save(tmp_path / "model.safetensors")
+
+
+@every_estimator
+def test_float32_stays_float32(estimator: Estimator) -> None:
+    model, X, _ = fitted(estimator, "float32")
+    for output in outputs(model, X):
+        if output.dtype.kind == "f":
+            assert output.dtype == np.float32
+    wide, X64, _ = fitted(estimator)
+    for output in outputs(wide, X64):
+        if output.dtype.kind == "f":
+            assert output.dtype == np.float64
+
+
+@every_estimator
+def test_works_in_pipelines_and_searches(estimator: Estimator) -> None:
+    X, y = sample(estimator)
+    pipeline = make_pipeline(StandardScaler(), clone(estimator))
+    scores = cross_val_score(pipeline, X, y, cv=3, n_jobs=2)
+    assert np.isfinite(scores).all()
+    name = next(iter(clone(estimator).get_params(deep=False)))
+    value = estimator.get_params()[name]
+    search = GridSearchCV(clone(estimator), {name: [value]}, cv=3).fit(X, y)
+    assert search.best_params_ == {name: value}
+
+
+@every_estimator
+def test_feature_names_are_remembered(estimator: Estimator) -> None:
+    pandas = pytest.importorskip("pandas")
+    X, y = sample(estimator)
+    frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
+    model = clone(estimator).fit(frame, y)
+    assert list(model.feature_names_in_) == ["a", "b", "c", "d"]
+    for wrong in (frame.drop(columns="b"), frame.assign(e=0.0), frame[["b", "a", "c", "d"]]):
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(wrong)
+
+
+@every_estimator
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_not_a_number_is_refused(estimator: Estimator, value: float) -> None:
+    X, y = sample(estimator)
+    X[3, 1] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        clone(estimator).fit(X, y)
+
+
+@every_estimator
+def test_constant_and_repeated_columns(estimator: Estimator) -> None:
+    X, y = sample(estimator)
+    X[:, 2], X[:, 3] = 7.0, X[:, 0]
+    model = clone(estimator).fit(X, y)
+    assert all(np.isfinite(o).all() for o in outputs(model, X) if o.dtype.kind == "f")
+
+
+@every_estimator
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_more_columns_than_rows(estimator: Estimator) -> None:
+    random = np.random.default_rng(0)
+    _, y = sample(estimator, rows=12)
+    X = random.standard_normal((12, 30))
+    model = clone(estimator).fit(X, y)
+    assert all(np.isfinite(o).all() for o in outputs(model, X) if o.dtype.kind == "f")
+
+
+@every_estimator
+def test_one_row(estimator: Estimator) -> None:
+    """One row is fitted, or refused in a sentence."""
+    X, y = sample(estimator)
+    refusal = ""
+    try:
+        model = clone(estimator).fit(X[:1], y[:1])
+        assert is_classifier(model) or np.isfinite(model.predict(X)).all()
+    except ValueError as error:
+        refusal = str(error)
+    assert not refusal or any(word in refusal for word in ("sample", "class", "row"))
+
+
+@every_estimator
+def test_one_class_is_refused(estimator: Estimator) -> None:
+    if not is_classifier(estimator):
+        pytest.skip("has no classes")
+    X, y = sample(estimator)
+    with pytest.raises(ValueError, match="class"):
+        clone(estimator).fit(X, np.full_like(y, y[0]))
+
+
+@every_estimator
+def test_objects_and_words_are_refused(estimator: Estimator) -> None:
+    X, y = sample(estimator)
+    words = X.astype(object)
+    words[0, 0] = "much"
+    with pytest.raises((ValueError, TypeError), match=r"much|string|float"):
+        clone(estimator).fit(words, y)
+
+
+@every_estimator
+def test_pickle_works_as_in_scikit_learn(estimator: Estimator) -> None:
+    model, X, _ = fitted(estimator)
+    again = pickle.loads(pickle.dumps(model))
+    for a, b in zip(outputs(model, X), outputs(again, X), strict=True):
+        np.testing.assert_array_equal(a, b)
