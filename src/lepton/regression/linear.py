@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from sklearn.base import MultiOutputMixin
 
 from lepton.regression.linear_model import LinearRegressor
