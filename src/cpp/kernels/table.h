@@ -6,6 +6,7 @@
 #include "kernels/copy_table.h"
 #include "kernels/elementwise_table.h"
 #include "kernels/gemm_table.h"
+#include "kernels/gram_table.h"
 #include "kernels/norm_table.h"
 #include "kernels/optim_table.h"
 #include "kernels/pool_table.h"
@@ -23,6 +24,7 @@
   X(copy, CopyTable)               \
   X(elementwise, ElementwiseTable) \
   X(gemm, GemmTable)               \
+  X(gram, GramTable)               \
   X(norm, NormTable)               \
   X(optim, OptimTable)             \
   X(pool, PoolTable)               \

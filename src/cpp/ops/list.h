@@ -8,6 +8,7 @@
 #include "ops/dropout.h"
 #include "ops/elementwise.h"
 #include "ops/embedding.h"
+#include "ops/gram.h"
 #include "ops/index.h"
 #include "ops/loss.h"
 #include "ops/matmul.h"
@@ -48,10 +49,11 @@ void visit_functional_ops(Visit&& op) {
   visit_loss_ops(op);
 }
 
-/// Ops that write in place and record nothing: what optimisers call.
+/// Ops that record nothing: what optimisers and estimators call.
 template <class Visit>
-void visit_step_ops(Visit&& op) {
+void visit_internal_ops(Visit&& op) {
   visit_optimizer_ops(op);
+  visit_gram_ops(op);
 }
 
 }  // namespace lepton

@@ -157,7 +157,7 @@ void bind_ops(py::module_& module) {
   visit_array_ops(array);
   visit_functional_ops(functional);
   Binder core(module, "core", registry, false);
-  visit_step_ops(core);
+  visit_internal_ops(core);
   module.attr("registry") = registry;
 }
 

@@ -1,0 +1,168 @@
+// Gram matrices: slices of rows side by side, each on the register tiles of the matrix product.
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/gram.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/parallel.h"
+#include "core/storage.h"
+#include "ops/elementwise.h"
+#include "ops/gemm_panel.h"
+#include "ops/view.h"
+
+namespace lepton {
+namespace {
+
+// Slices of rows that run beside each other, none shorter than kSliceRows; together their results
+// take no more than kSliceElements.
+constexpr int64_t kMostSlices = 16, kSliceRows = 1024, kSliceElements = int64_t{1} << 22;
+// Where slices are fewer than this the panels of columns are spread over tasks too.
+constexpr int64_t kGramTasks = 8;
+// Centred rows at a time: they and one panel share the cache next to the core.
+constexpr int64_t kBlockBytes = 3 << 17, kMostBlockRows = 256, kLeastBlockRows = 32;
+
+template <class T>
+class Gram {
+ public:
+  Gram(const Tensor& x, const Tensor& y, const double* weight, const double* shift)
+      : n_(x.length(0)),
+        parts_{{x.data<T>(), x.strides()[0], x.strides()[1]},
+               {y.data<T>(), y.strides()[0], y.strides()[1]}},
+        widths_{x.length(1), y.length(1)},
+        size_(widths_[0] + widths_[1] + 1),
+        weight_(weight),
+        shift_(shift),
+        panels_(ceil_div(size_, kernel_.columns)),
+        width_(panels_ * kernel_.columns),
+        // An odd number of cache lines: rows do not push each other out.
+        pitch_((ceil_div(width_, 8) | 1) * 8),
+        block_(std::clamp(kBlockBytes / (pitch_ * int64_t{8}), kLeastBlockRows, kMostBlockRows)),
+        slices_(std::clamp<int64_t>(std::min(n_ / kSliceRows, kSliceElements / (size_ * width_)), 1,
+                                    kMostSlices)),
+        groups_(std::clamp<int64_t>(slices_ < kGramTasks ? panels_ / 4 : 1, 1,
+                                    ceil_div(kGramTasks, slices_))),
+        sums_(static_cast<size_t>(slices_ * size_ * width_) * sizeof(double)) {}
+
+  void run(double* out) {
+    parallel_for(0, slices_ * groups_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) run_task(t / groups_, t % groups_);
+    });
+    parallel_for(0, size_, std::max<int64_t>(1, kTaskElements / (size_ * slices_)),
+                 [&](int64_t begin, int64_t end) { add_slices(begin, end, out); });
+  }
+
+ private:
+  double* sums(int64_t slice) const { return sums_.as<double>() + slice * size_ * width_; }
+
+  // Groups of panels with equal areas of the upper triangle.
+  int64_t first_panel(int64_t group) const {
+    return std::llround(static_cast<double>(panels_) *
+                        std::sqrt(static_cast<double>(group) / static_cast<double>(groups_)));
+  }
+
+  // The upper triangle of the sums of one slice, panels of one group.
+  void run_task(int64_t slice, int64_t group) const {
+    const int64_t j0 = first_panel(group), j1 = first_panel(group + 1);
+    const int64_t begin = n_ * slice / slices_, end = n_ * (slice + 1) / slices_;
+    const Scratch rows(static_cast<size_t>(block_ * pitch_) * sizeof(double));
+    const Scratch copy(static_cast<size_t>(block_ * std::max(widths_[0], widths_[1])) * sizeof(T));
+    double* z = rows.as<double>();
+    std::fill(z, z + block_ * pitch_, 0.0);
+    for (int64_t i = begin; i < end || i == begin; i += block_) {
+      const int64_t count = std::min(block_, end - i);
+      fill_rows(i, count, j1 * kernel_.columns, z, copy.as<T>());
+      for (int64_t j = j0; j < j1; ++j) {
+        PanelCall<double> part = {};
+        part.rows = std::min(size_, (j + 1) * kernel_.columns);
+        part.width = kernel_.columns;
+        part.k = count;
+        part.a = {z, 1, pitch_};
+        part.b = z + j * kernel_.columns;
+        part.b_row = pitch_;
+        part.c = sums(slice) + j * kernel_.columns;
+        part.c_row = width_;
+        part.accumulate = i > begin;
+        multiply_panel(kernel_, part);
+      }
+    }
+  }
+
+  // Rows of z from `row` on, as far as columns below `limit` need them.
+  void fill_rows(int64_t row, int64_t count, int64_t limit, double* z, T* copy) const {
+    double scale[kMostBlockRows];
+    for (int64_t i = 0; i < count; ++i) scale[i] = weight_ ? std::sqrt(weight_[row + i]) : 1.0;
+    int64_t first = 0;
+    for (int q = 0; q < 2; ++q) {
+      const int64_t columns = std::min(widths_[q], limit - first);
+      if (columns <= 0) continue;
+      const MatrixView<T>& part = parts_[q];
+      const T* source = part.data + row * part.row;
+      int64_t source_row = part.row;
+      if (part.column != 1) {
+        gemm_part<T>().copy_matrix(count, columns, source, part.row, part.column, copy, columns);
+        source = copy;
+        source_row = columns;
+      }
+      part_of<T>(kernels().gram)
+          .center(count, columns, source, source_row, shift_ + first, scale, z + first, pitch_);
+      first += widths_[q];
+    }
+    if (size_ <= limit)
+      for (int64_t i = 0; i < count; ++i) z[i * pitch_ + size_ - 1] = scale[i];
+  }
+
+  void add_slices(int64_t begin, int64_t end, double* out) const {
+    for (int64_t i = begin; i < end; ++i)
+      for (int64_t j = i; j < size_; ++j) {
+        double sum = 0;
+        for (int64_t s = 0; s < slices_; ++s) sum += sums(s)[i * width_ + j];
+        out[i * size_ + j] = out[j * size_ + i] = sum;
+      }
+  }
+
+  const GemmKernel<double>& kernel_ = gemm_part<double>().wide;
+  const int64_t n_;
+  const MatrixView<T> parts_[2];
+  const int64_t widths_[2], size_;
+  const double *weight_, *shift_;
+  const int64_t panels_, width_, pitch_, block_, slices_, groups_;
+  const Scratch sums_;
+};
+
+void check_gram(const Tensor& x, const Tensor& y, const std::optional<Tensor>& weight,
+                const std::optional<Tensor>& shift) {
+  check<ValueError>(x.ndim() == 2 && y.ndim() == 2 && x.length(0) == y.length(0),
+                    "gram: expects x [n, p] and y [n, t] (x: ", x.shape(), ", y: ", y.shape(), ")");
+  check<TypeError>(x.dtype() == y.dtype(), "gram: expects one dtype (x: ", x.dtype(),
+                   ", y: ", y.dtype(), ")");
+  check<ValueError>(!weight || weight->shape() == Shape{x.length(0)}, "gram: weight expects [",
+                    x.length(0), "], got ", weight ? weight->shape() : Shape());
+  const int64_t columns = x.length(1) + y.length(1);
+  check<ValueError>(!shift || shift->shape() == Shape{columns}, "gram: shift expects [", columns,
+                    "], got ", shift ? shift->shape() : Shape());
+}
+
+Tensor doubles(const Tensor& x) { return contiguous(cast(x, DType::kFloat64)); }
+
+}  // namespace
+
+Tensor gram(const Tensor& x, const Tensor& y, const std::optional<Tensor>& weight,
+            const std::optional<Tensor>& shift) {
+  check_gram(x, y, weight, shift);
+  const int64_t size = x.length(1) + y.length(1) + 1;
+  const Tensor result = empty({size, size}, DType::kFloat64);
+  const Tensor weights = weight ? doubles(weight->detach()) : Tensor();
+  const Tensor shifts = shift ? doubles(shift->detach()) : Tensor();
+  const std::vector<double> zeros(shift ? 0 : static_cast<size_t>(size));
+  dispatch_floating("gram", x.dtype(), [&]<class T>() {
+    FlushDenormals flush;
+    Gram<T>(x, y, weight ? weights.data<double>() : nullptr,
+            shift ? shifts.data<double>() : zeros.data())
+        .run(result.data<double>());
+  });
+  return result;
+}
+
+}  // namespace lepton
