@@ -453,3 +453,21 @@ def test_module_dict_keeps_order_and_refuses_clashes() -> None:
             heads[clash] = nn.ReLU()
     with pytest.raises(KeyError, match="there is no layer 'c'"):
         heads["c"]
+
+
+def test_to_changes_floating_point_tensors_and_keeps_what_is_shared() -> None:
+    model = nn.Sequential(Block(), nn.Linear(4, 4))
+    model[1].weight = model[0].linear.weight
+    model[1].weight.requires_grad_(False)
+    before = {name: np.array(value) for name, value in model.state_dict().items()}
+    assert model.to(lepton.float64) is model
+    assert model[1].weight is model[0].linear.weight
+    assert isinstance(model[1].weight, nn.Parameter)
+    assert not model[1].weight.requires_grad
+    for name, value in model.state_dict().items():
+        kind = lepton.int64 if name.endswith("num_batches_tracked") else lepton.float64
+        assert value.dtype == kind
+        np.testing.assert_array_equal(value.numpy(), before[name])
+    assert model(lepton.ones((3, 4), dtype=lepton.float64)).dtype == lepton.float64
+    bias = model[1].bias
+    assert model.to(lepton.float64)[1].bias is bias

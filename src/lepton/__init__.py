@@ -32,6 +32,7 @@ if _typing.TYPE_CHECKING:
     from lepton import random as random
     from lepton import regression as regression
     from lepton import saving as saving
+    from lepton import tabular as tabular
     from lepton import training as training
     from lepton import vision as vision
     from lepton.training import Trainer as Trainer

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lepton.array import Tensor, no_grad
+from lepton.array import Tensor, isdtype, no_grad
 from lepton.nn.failure import name_layer
 from lepton.nn.parameter import Parameter
 from lepton.nn.state import IncompatibleKeys, match_state
@@ -296,6 +296,27 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
+    def to(self: Self, dtype: Any) -> Self:
+        """Turn all floating-point parameters and buffers here and below into `dtype`.
+
+        Those of another dtype are replaced by new tensors, so build the optimiser afterwards.
+
+        Examples
+        --------
+        >>> import lepton
+        >>> from lepton import nn
+        >>> nn.Linear(2, 1).to(lepton.float64).weight.dtype == lepton.float64
+        True
+        """
+        made: dict[int, tuple[Tensor, Tensor]] = {}  # what two modules share stays shared
+        for module in self.modules():
+            for name, tensor in (*_own_parameters(module), *_own_buffers(module)):
+                if isdtype(tensor.dtype, "real floating") and tensor.dtype != dtype:
+                    if id(tensor) not in made:
+                        made[id(tensor)] = (tensor, _as_dtype(tensor, dtype))
+                    setattr(module, name, made[id(tensor)][1])
+        return self
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or fill them with zeros."""
         for parameter in self.parameters():
@@ -366,6 +387,13 @@ def _own_parameters(module: Module) -> list[tuple[str, Parameter]]:
 def _own_buffers(module: Module) -> list[tuple[str, Tensor]]:
     values = ((name, getattr(module, name)) for name in module._buffers)
     return [(name, value) for name, value in values if value is not None]
+
+
+def _as_dtype(tensor: Tensor, dtype: Any) -> Tensor:
+    values = tensor.detach().astype(dtype)
+    if isinstance(tensor, Parameter):
+        return type(tensor)(values, tensor.requires_grad)
+    return values
 
 
 def _named_tensors(

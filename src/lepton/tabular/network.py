@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What estimators with a network share: building, training, predicting and saving it."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+import lepton
+from lepton.array import Tensor, asarray
+from lepton.data import ArrayDataset, DataLoader, Dataset, Subset, random_split, stratified_split
+from lepton.estimator import Estimator
+from lepton.nn import BatchNorm1d, Module
+from lepton.optim import Optimizer
+from lepton.optim.lr_scheduler import LRScheduler
+from lepton.tabular.objective import Objective, Weighted
+from lepton.tabular.recipe import Recipe, make_schedule
+from lepton.tabular.stopping import Score
+from lepton.training import Callback, History, Trainer
+from lepton.training.step import evaluating
+
+__all__: list[str] = []
+
+Array = NDArray[Any]
+Inputs = tuple[Array, ...]
+
+_ROWS = 4096  # of a block in prediction
+
+
+class NetworkEstimator(Estimator):
+    """An estimator that trains a network with `lepton.Trainer`.
+
+    A subclass says what the network is (`_describe`, `_make_module`), how it is trained
+    (`_recipe`), what its outputs mean (`_align`, `_columns`, `_measure`), and calls `_train` and
+    `_outputs` with arrays. Everything is computed in the floating dtype of the first input.
+
+    Lepton's own random state is not touched: `random_state` seeds one of the estimator.
+
+    Attributes
+    ----------
+    module_ : Module
+        The network, in evaluation mode.
+    history_ : History
+        A row for each epoch of all trainings since the network was made; it plots itself.
+    loss_curve_ : list of float
+        The training loss of each of these epochs, with the L2 penalty.
+    loss_, best_loss_ : float
+        The last of them, and the smallest (None where validation decides).
+    validation_scores_ : list of float or None
+        Accuracy or R2 on the samples held out, after each of these epochs.
+    best_validation_score_ : float or None
+        The largest of them.
+    n_iter_ : int
+        Epochs of the last training.
+    t_ : int
+        Samples seen in all steps.
+    n_outputs_ : int
+        Columns of the network's output.
+    callbacks_ : list of Callback
+        The copies of `callbacks` that were used.
+    """
+
+    module_: Module
+    history_: History
+    n_outputs_: int
+    t_: int
+    callbacks_: list[Callback]
+    random_state: Any
+
+    _score_name: str
+    _optimizer: Optimizer
+    _schedule: LRScheduler | None
+    _random: dict[str, int]
+    _arguments: dict[str, Any]
+
+    # ------------------------------------------------------------- what a subclass defines
+
+    @abstractmethod
+    def _describe(self, inputs: Inputs, columns: int) -> dict[str, Any]:
+        """The arguments of `_make_module`, of JSON's types: they are saved."""
+
+    @abstractmethod
+    def _make_module(self, **arguments: Any) -> Module:
+        """A new network."""
+
+    @abstractmethod
+    def _recipe(self, samples: int, one_pass: bool) -> Recipe:
+        """How so many samples are trained on, in one pass or to the end; checks the parameters."""
+
+    @abstractmethod
+    def _align(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Output and target in the forms that the loss takes."""
+
+    @abstractmethod
+    def _check_columns(self, columns: int, wanted: int) -> None:
+        """Refuse a network that gives another number of outputs than `wanted`."""
+
+    @abstractmethod
+    def _measure(self, outputs: Array, targets: Array, weights: Array | None) -> float:
+        """The score of outputs, for the validation curve."""
+
+    # ------------------------------------------------------------------------ training
+
+    def _train(
+        self,
+        inputs: Inputs,
+        target: Array,
+        weight: Array | None,
+        columns: int,
+        *,
+        keep: bool = False,
+        resume: bool = False,
+    ) -> None:
+        """Train the network on arrays whose rows are samples.
+
+        Parameters
+        ----------
+        inputs : tuple of arrays
+            What the network is called with.
+        target : array
+            Class numbers (int64), or numbers in the dtype of the network.
+        weight : array or None
+            Of each sample.
+        columns : int
+            Outputs that the target needs for each sample.
+        keep : bool
+            Go on with the network that is there.
+        resume : bool
+            Make one pass with its optimiser and schedule, which it may have kept.
+        """
+        keep = keep and hasattr(self, "module_")
+        outside = lepton.get_rng_state()
+        try:
+            if keep:
+                lepton.set_rng_state(self._random)
+            else:
+                lepton.manual_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
+            self._train_seeded(inputs, target, weight, columns, keep, resume)
+        finally:
+            self._random = lepton.get_rng_state()
+            lepton.set_rng_state(outside)
+
+    def _train_seeded(
+        self,
+        inputs: Inputs,
+        target: Array,
+        weight: Array | None,
+        columns: int,
+        keep: bool,
+        resume: bool,
+    ) -> None:
+        recipe = self._recipe(len(target), resume)
+        if keep:
+            module, arguments = self.module_, self._arguments
+        else:
+            arguments = self._describe(inputs, columns)
+            module = self._make_module(**arguments).to(_float_dtype(inputs))
+        dtype = _dtype_of(module)
+        inputs = _as_dtype(dtype, *inputs)
+        columns = self._probe(module, inputs, columns)
+        classes = target if target.dtype.kind == "i" else None
+        if classes is None or columns == 1:  # one score is compared with 0 and 1 as numbers
+            target = target.astype(dtype, copy=False)
+        train, held_out = self._split(
+            (*inputs, target), weight, classes, recipe.validation_fraction
+        )
+        steps = -(-len(train) // recipe.batch_size)
+        if not (resume and keep):
+            self._optimizer = recipe.optimizer(module.parameters())
+            self._schedule = make_schedule(
+                self._name, recipe.schedule, self._optimizer, recipe.epochs, steps
+            )
+        scores = [] if held_out is None else [Score(self._score_name, self._measure)]
+        trainer = Trainer(
+            module,
+            Objective(
+                self._name,
+                recipe.loss,
+                self._align,
+                [p for p in module.parameters() if p.ndim > 1],
+                recipe.alpha,
+                self._mean_weight(weight),
+            ),
+            self._optimizer,
+            metrics=scores,
+            callbacks=recipe.callbacks,
+            scheduler=self._schedule,
+            progress=recipe.progress,
+        )
+        loader = DataLoader(
+            train,
+            recipe.batch_size,
+            shuffle=recipe.shuffle,
+            drop_last=_has_lone_sample(module, len(train), recipe.batch_size),
+            prefetch=0,
+        )
+        validation = None if held_out is None else DataLoader(held_out, _ROWS, prefetch=0)
+        try:
+            trainer.fit(loader, recipe.epochs, validation=validation)
+        finally:
+            module.eval()
+        self.module_, self._arguments, self.n_outputs_ = module, arguments, columns
+        self.callbacks_ = recipe.callbacks
+        self._note(trainer, len(train), keep)
+
+    def _note(self, trainer: Trainer, samples: int, keep: bool) -> None:
+        """Set the attributes that tell how training went."""
+        before = self.history_.rows if keep else []
+        rows = [{**row, "epoch": len(before) + row["epoch"]} for row in trainer.history.rows]
+        self.history_ = History([*before, *rows])
+        self.n_iter_ = trainer.epoch
+        self.t_ = (self.t_ if keep else 0) + samples * trainer.epoch
+        self.loss_curve_ = self.history_["loss"]
+        self.loss_ = self.loss_curve_[-1]
+        name = f"val_{self._score_name}"
+        validated = name in self.history_
+        self.best_loss_ = None if validated else min(self.loss_curve_)
+        self.validation_scores_ = self.history_[name] if validated else None
+        self.best_validation_score_ = (
+            float(np.nanmax(self.validation_scores_)) if self.validation_scores_ else None
+        )
+
+    def _mean_weight(self, weight: Array | None) -> float:
+        mean = 1.0 if weight is None else float(np.mean(weight, dtype=np.float64))
+        if mean <= 0:
+            raise ValueError(f"{self._name}: weights expect at least one above zero, got none")
+        return mean
+
+    def _split(
+        self,
+        arrays: Inputs,
+        weight: Array | None,
+        classes: Array | None,
+        fraction: float,
+    ) -> tuple[Dataset, Dataset | None]:
+        """The samples to train on and those held out; classes, if there are, in equal shares."""
+        data: Dataset = ArrayDataset(*arrays) if weight is None else Weighted(*arrays, weight)
+        if not fraction:
+            return data, None
+        seed = int(lepton.random.randint(0, 2**31 - 1, (1,)).item())
+        if classes is not None:
+            train, held_out = (
+                Subset(data, part) for part in stratified_split(classes, fraction, seed)
+            )
+        else:
+            held_out, train = random_split(data, [fraction, 1 - fraction], seed)
+        if len(held_out) < 2 or not len(train):
+            raise ValueError(
+                f"{self._name}: validation_fraction={fraction:g} expects to hold out at least 2 of "
+                f"{len(data)} samples and to leave some, got {len(held_out)}"
+            )
+        return train, held_out
+
+    def _probe(self, module: Module, inputs: Inputs, wanted: int) -> int:
+        """Run one sample and return how many outputs it gives."""
+        with evaluating(module):
+            output = module(*[asarray(array[:1]) for array in inputs])
+        if not isinstance(output, Tensor) or output.ndim not in (1, 2) or output.shape[0] != 1:
+            got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(
+                f"{self._name}: module expects to give a row of outputs for each sample, "
+                f"got {got} for one"
+            )
+        columns = math.prod(output.shape)
+        self._check_columns(columns, wanted)
+        return columns
+
+    # ---------------------------------------------------------------------- prediction
+
+    def _outputs(self, inputs: Inputs) -> Array:
+        """The network's outputs, [samples, outputs], in the dtype of the first input."""
+        dtype = _dtype_of(self.module_)
+        result = np.empty((len(inputs[0]), self.n_outputs_), _float_dtype(inputs, dtype))
+        with evaluating(self.module_):
+            for start in range(0, len(result), _ROWS):
+                rows = slice(start, start + _ROWS)
+                block = _as_dtype(dtype, *(array[rows] for array in inputs))
+                output = self.module_(*map(asarray, block)).numpy()
+                result[rows] = output.reshape(len(output), -1)
+        return result
+
+    # -------------------------------------------------------------------------- saving
+
+    def _fitted_state(self) -> dict[str, Any]:
+        """Fitted attributes, the weights by name, and what the network was built of."""
+        state = super()._fitted_state()
+        del state["callbacks_"]
+        weights = {name: np.asarray(t) for name, t in self.module_.state_dict().items()}
+        return {
+            **state,
+            "module_": {"arguments": self._arguments, "weights": weights},
+            "history_": self.history_.rows,
+            "random": self._random,
+        }
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Build the network again and give it its weights."""
+        state = dict(state)
+        network, rows = state.pop("module_"), state.pop("history_")
+        self._random = state.pop("random")
+        super()._restore(state)
+        self._arguments, weights = network["arguments"], network["weights"]
+        outside = lepton.get_rng_state()
+        module = self._make_module(**self._arguments)
+        lepton.set_rng_state(outside)
+        kinds = [w.dtype for w in weights.values() if w.dtype.kind == "f"]
+        module = module.to(kinds[0]) if kinds else module
+        module.load_state_dict(weights)
+        self.module_, self.history_, self.callbacks_ = module.eval(), History(rows), []
+
+
+def _float_dtype(inputs: Inputs, other: Any = np.float32) -> Any:
+    """The dtype of the first input, or `other` where it holds no floating-point numbers."""
+    return inputs[0].dtype if inputs[0].dtype.kind == "f" else other
+
+
+def _dtype_of(module: Module) -> Any:
+    """The dtype of the first floating-point parameter."""
+    return next((np.dtype(str(p.dtype)) for p in module.parameters()), np.dtype(np.float32))
+
+
+def _as_dtype(dtype: Any, *arrays: Array) -> Inputs:
+    """The arrays, those of floating-point numbers in `dtype`."""
+    return tuple(a.astype(dtype, copy=False) if a.dtype.kind == "f" else a for a in arrays)
+
+
+def _has_lone_sample(module: Module, samples: int, batch: int) -> bool:
+    """Tell whether batch norm would see a last batch of one sample, which has no variance."""
+    norm = any(isinstance(layer, BatchNorm1d) for layer in module.modules())
+    return norm and samples > batch and samples % batch == 1

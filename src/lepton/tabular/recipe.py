@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a network is trained: loss, optimiser, learning rates, epochs, callbacks."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lepton import optim
+from lepton.array import Tensor
+from lepton.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+from lepton.training import Callback
+
+__all__: list[str] = []
+
+OptimizerFactory = Callable[[Iterable[Tensor]], optim.Optimizer]
+
+
+@dataclass
+class Recipe:
+    """All that `NetworkEstimator` needs to know to train.
+
+    Attributes
+    ----------
+    loss : callable
+        A loss of `lepton.nn`, or a function of output and target.
+    optimizer : callable
+        Makes an optimiser of parameters.
+    schedule : str or callable, optional
+        See `make_schedule`.
+    epochs, batch_size : int
+        Passes over the samples, and samples in each step.
+    shuffle : bool
+        Take the samples in another order in each epoch.
+    alpha : float
+        Strength of the L2 penalty on weights; see `Objective`.
+    validation_fraction : float
+        Part of the samples that is held out and measured after each epoch; 0 holds out none.
+    callbacks : list of Callback
+        Of this training alone.
+    progress : bool
+        Show progress on standard error.
+    """
+
+    loss: Callable[[Any, Any], Tensor]
+    optimizer: OptimizerFactory
+    epochs: int
+    batch_size: int
+    schedule: Any = None
+    shuffle: bool = True
+    alpha: float = 0.0
+    validation_fraction: float = 0.0
+    callbacks: list[Callback] = field(default_factory=list)
+    progress: bool = False
+
+
+def make_optimizer(
+    owner: str, name: str, given: Any, options: Mapping[str, Any]
+) -> OptimizerFactory:
+    """Return what makes the optimiser that `given` asks for.
+
+    Parameters
+    ----------
+    owner, name : str
+        What errors call the estimator and its parameter.
+    given : str or callable
+        The name of an optimiser of `lepton.optim` in any case, a class, or a function of the
+        parameters and `options`.
+    options : mapping
+        Keyword arguments of the optimiser.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no such optimiser, or `given` is something else.
+    """
+    kind = _optimizers().get(given.lower()) if isinstance(given, str) else given
+    if not callable(kind):
+        words = ", ".join(map(repr, _optimizers()))
+        raise ValueError(
+            f"{owner}: {name} expects {words}, a class or a function that makes an optimiser, "
+            f"got {given!r}"
+        )
+
+    def make(params: Iterable[Tensor]) -> optim.Optimizer:
+        optimizer = kind(list(params), **options)
+        if not isinstance(optimizer, optim.Optimizer):
+            raise TypeError(
+                f"{owner}: {name} expects a function that returns an Optimizer, "
+                f"got {type(optimizer).__name__}"
+            )
+        return optimizer
+
+    return make
+
+
+def _optimizers() -> dict[str, type[optim.Optimizer]]:
+    """The optimisers of `lepton.optim` by their names in lower case."""
+    kinds = [k for k in vars(optim).values() if isinstance(k, type)]
+    return {
+        kind.__name__.lower(): kind
+        for kind in kinds
+        if issubclass(kind, optim.Optimizer) and kind is not optim.Optimizer
+    }
+
+
+@dataclass
+class InverseScaling:
+    """scikit-learn's 'invscaling': ``1 / (samples seen + 1) ** power`` after each epoch."""
+
+    samples: int
+    power: float
+
+    def __call__(self, epoch: int) -> float:
+        return float((epoch * self.samples + 1) ** -self.power)
+
+
+def make_schedule(
+    owner: str, given: Any, optimizer: optim.Optimizer, epochs: int, steps: int
+) -> LRScheduler | None:
+    """Return the schedule that `given` asks for.
+
+    Parameters
+    ----------
+    owner : str
+        What errors call the estimator.
+    given : None, 'constant', 'cosine', 'one_cycle', or callable
+        Nothing changes the rate; it falls along half a cosine to 0; it rises to the optimiser's
+        rate and falls to almost 0 (`OneCycleLR`); or what the function makes of the optimiser.
+    optimizer : Optimizer
+        Whose rate is set.
+    epochs, steps : int
+        Epochs of the training, and steps in each.
+    """
+    if given is None or given == "constant":
+        return None
+    if given == "cosine":
+        return CosineAnnealingLR(optimizer, epochs)
+    if given == "one_cycle":
+        rates = [group["lr"] for group in optimizer.param_groups]
+        return OneCycleLR(optimizer, rates, total_steps=max(epochs * steps, 2))
+    if isinstance(given, InverseScaling):
+        return LambdaLR(optimizer, given)
+    if not callable(given):
+        raise ValueError(
+            f"{owner}: a schedule expects 'constant', 'cosine', 'one_cycle' or a function of the "
+            f"optimiser, got {given!r}"
+        )
+    schedule = given(optimizer)
+    if not isinstance(schedule, LRScheduler):
+        raise TypeError(
+            f"{owner}: a schedule expects a function that returns an LRScheduler, "
+            f"got {type(schedule).__name__}"
+        )
+    return schedule
+
+
+def fresh_callbacks(owner: str, given: Any) -> list[Callback]:
+    """Return copies of the callbacks, so that a second fit starts as the first did."""
+    callbacks = [] if given is None else list(given)
+    for position, callback in enumerate(callbacks):
+        if not isinstance(callback, Callback):
+            raise TypeError(
+                f"{owner}: callbacks[{position}] expects a Callback, got {type(callback).__name__}"
+            )
+    return copy.deepcopy(callbacks)
