@@ -8,3 +8,6 @@ array([400.])
 """
 
 from lepton.regression.linear import *
+from lepton.regression.ridge import *
+from lepton.regression.ridge_cv import *
+from lepton.regression.summary import *

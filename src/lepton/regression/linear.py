@@ -1,40 +1,147 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ordinary least squares."""
+"""Ordinary and weighted least squares."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import linalg, optimize, stats
 from sklearn.base import MultiOutputMixin
 
+from lepton._check import check_bool
+from lepton.regression.least_squares import Centred, Factor, factorise, solve
 from lepton.regression.linear_model import LinearRegressor
+from lepton.regression.summary import Inference, Summarised
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["LinearRegression"]
 
 
-class LinearRegression(MultiOutputMixin, LinearRegressor):
-    """Ordinary least squares: the coefficients that minimise ``sum (y - X b - b0)^2``."""
+class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
+    """Ordinary least squares: the coefficients that minimise ``sum_i w_i (y_i - x_i b - b0)^2``.
 
-    def __init__(self, *, fit_intercept: bool = True) -> None:
+    Large well-conditioned problems are solved in closed form, ``b = (X'X)^-1 X'y`` of centred and
+    scaled columns, from one pass over X; all others by Householder's factors with pivoting, small
+    ones with residuals in extended precision [1]_. Where columns depend on each other (X'X is
+    singular) the solution of least norm is taken. Sums are in float64 whatever the dtype of X.
+
+    Parameters
+    ----------
+    fit_intercept : bool, default=True
+        Whether b0 is fitted; without it the data are taken as they are.
+    positive : bool, default=False
+        Whether coefficients must be >= 0 (non-negative least squares).
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (features,) or (targets, features)
+    intercept_ : float or ndarray of shape (targets,)
+    rank_ : int
+        Number of columns that do not depend on the others.
+    singular_ : ndarray of shape (min(samples, features),)
+        Singular values of centred X.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str, if X had names
+
+    References
+    ----------
+    .. [1] A. Bjorck, "Numerical Methods for Least Squares Problems", SIAM 1996.
+
+    Examples
+    --------
+    >>> from lepton.regression import LinearRegression
+    >>> model = LinearRegression().fit([[1, 2], [2, 3], [3, 4], [4, 5], [5, 6]], [3, 5, 7, 9, 11])
+    >>> model.coef_.round(9), model.rank_, model.predict([[6, 7]]).round(9)
+    (array([1., 1.]), 1, array([13.]))
+    """
+
+    def __init__(self, *, fit_intercept: bool = True, positive: bool = False) -> None:
         self.fit_intercept = fit_intercept
+        self.positive = positive
 
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> LinearRegression:
-        """Fit the model."""
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+        y : array-like of shape (samples,) or (samples, targets)
+        sample_weight : array-like of shape (samples,), optional
+            Weights >= 0.
+
+        Raises
+        ------
+        ValueError
+            If the shapes do not fit, or a number is NaN or infinite.
+        """
+        centre = check_bool(self._name, "fit_intercept", self.fit_intercept)
+        positive = check_bool(self._name, "positive", self.positive)
         X, y = self._check_fit(X, y, multi_output=True)
         weight = self._check_weight(sample_weight, X)
-        root = None if weight is None else np.sqrt(weight)[:, None]
-        x_mean = np.average(X, axis=0, weights=weight) * self.fit_intercept
-        y_mean = np.average(y, axis=0, weights=weight) * self.fit_intercept
-        A, b = X - x_mean, (y - y_mean).reshape(len(y), -1)
-        if root is not None:
-            A, b = A * root, b * root
-        coef, _, self.rank_, self.singular_ = np.linalg.lstsq(A, b, rcond=None)
-        self.coef_ = coef.T.reshape((*y.shape[1:], X.shape[1])).astype(X.dtype)
-        self.intercept_ = y_mean - self.coef_ @ x_mean
+        data, factor = factorise(X, y, weight, centre)
+        coef = _non_negative(factor) if positive else solve(data, factor)
+        self.rank_ = factor.rank
+        self.singular_ = _singular_values(factor, min(X.shape)).astype(X.dtype)
+        self._set_coefficients(coef, data.x_mean, data.y_mean, y)
+        self.inference_ = None if positive else _inference(data, factor, coef, centre)
         return self
+
+
+def _non_negative(factor: Factor) -> NDArray[np.float64]:
+    rows = factor.rows()
+    return np.stack([optimize.nnls(rows, b)[0] for b in factor.rotated.T], 1)
+
+
+def _singular_values(factor: Factor, count: int) -> NDArray[np.float64]:
+    values: NDArray[Any] = np.zeros(count)
+    if factor.rank:
+        found = linalg.svdvals(factor.rows(), check_finite=False)
+        values[: len(found)] = found
+    return values
+
+
+def _inference(data: Centred, factor: Factor, coef: NDArray[np.float64], centre: bool) -> Inference:
+    """Gaussian theory: one variance, independent errors."""
+    weight = data.weight
+    n = float(len(data.X) if weight is None else np.count_nonzero(weight))
+    total_weight = n if weight is None else float(weight.sum(dtype=np.float64))
+    terms = factor.rank + centre
+    df_resid = n - terms
+    rss = factor.residual if factor.closed_form else None
+    rss = data.residual_sums(coef) if rss is None else rss
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dispersion = rss / df_resid if df_resid > 0 else np.full_like(rss, np.nan)
+        r2 = 1 - rss / factor.total
+        f = (factor.total - rss) / factor.rank / dispersion
+        likelihood = -n / 2 * (np.log(2 * np.pi * rss / n) + 1)
+    if weight is not None:
+        likelihood = likelihood + np.log(weight[weight > 0], dtype=np.float64).sum() / 2
+    measures = {
+        "samples": np.full_like(rss, n),
+        "residual degrees of freedom": np.full_like(rss, df_resid),
+        "R2": r2,
+        "adjusted R2": 1 - (1 - r2) * (n - centre) / df_resid if df_resid > 0 else r2 * np.nan,
+        "residual standard error": np.sqrt(dispersion),
+        "F": f,
+        "P(F)": stats.f.sf(f, factor.rank, df_resid),
+        "log-likelihood": likelihood,
+        "AIC": 2 * terms - 2 * likelihood,
+        "BIC": np.log(n) * terms - 2 * likelihood,
+    }
+    return Inference(
+        title="Weighted least squares" if weight is not None else "Ordinary least squares",
+        estimates=coef,
+        intercept=(data.y_mean - data.x_mean @ coef).astype(np.float64) if centre else None,
+        rows=factor.rows(),
+        x_mean=data.x_mean.astype(np.float64),
+        total_weight=total_weight,
+        dispersion=dispersion,
+        df_resid=df_resid,
+        measures=measures,
+        rank=factor.rank,
+    )

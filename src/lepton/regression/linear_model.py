@@ -32,6 +32,21 @@ class LinearModel(Estimator):
         scores += np.asarray(self.intercept_, X.dtype)
         return scores
 
+    def _set_coefficients(
+        self,
+        coef: NDArray[np.float64],
+        x_mean: NDArray[Any],
+        y_mean: NDArray[Any],
+        y: NDArray[Any],
+    ) -> None:
+        """Take over coefficients [features, targets] of centred data, in the shape of y."""
+        wide = np.longdouble  # large means times large coefficients nearly cancel
+        intercept = (y_mean.astype(wide) - x_mean.astype(wide) @ coef).astype(np.float64)
+        coef = coef.T.astype(y.dtype)
+        intercept = intercept.astype(y.dtype)
+        self.coef_ = coef[0] if y.ndim == 1 else coef
+        self.intercept_ = intercept[0] if y.ndim == 1 else intercept
+
 
 class LinearRegressor(RegressorMixin, LinearModel):
     """A linear model that predicts its linear predictor."""

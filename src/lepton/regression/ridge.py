@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ridge regression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import linalg
+from sklearn.base import MultiOutputMixin
+
+from lepton._check import check_bool, check_number
+from lepton.regression.least_squares import Factor, factorise, solve
+from lepton.regression.linear_model import LinearRegressor
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Ridge"]
+
+
+class Ridge(MultiOutputMixin, LinearRegressor):
+    """Least squares with a penalty: minimises ``sum_i w_i (y_i - x_i b - b0)^2 + alpha |b|^2``.
+
+    ``b = (X'X + alpha I)^-1 X'y`` of centred columns: from the sums of products where X'X is well
+    conditioned, else from the singular values of an orthogonal factor of X.
+
+    Parameters
+    ----------
+    alpha : float or array-like of shape (targets,), default=1.0
+        Strength of the penalty, >= 0; 0 gives least squares.
+    fit_intercept : bool, default=True
+        Whether b0, which is not penalised, is fitted.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (features,) or (targets, features)
+    intercept_ : float or ndarray of shape (targets,)
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str, if X had names
+
+    References
+    ----------
+    .. [1] A. Hoerl and R. Kennard, "Ridge Regression", Technometrics 12, 1970.
+
+    Examples
+    --------
+    >>> from lepton.regression import Ridge
+    >>> Ridge(alpha=2.0).fit([[0.0], [1.0], [2.0]], [0.0, 2.0, 4.0]).coef_
+    array([1.])
+    """
+
+    def __init__(self, alpha: Any = 1.0, *, fit_intercept: bool = True) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Ridge:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+        y : array-like of shape (samples,) or (samples, targets)
+        sample_weight : array-like of shape (samples,), optional
+            Weights >= 0.
+
+        Raises
+        ------
+        ValueError
+            If alpha is negative or has not one value for each target, the shapes do not fit, or a
+            number is NaN or infinite.
+        """
+        centre = check_bool(self._name, "fit_intercept", self.fit_intercept)
+        X, y = self._check_fit(X, y, multi_output=True)
+        weight = self._check_weight(sample_weight, X)
+        alphas = self._alphas(1 if y.ndim == 1 else y.shape[1])
+        data, factor = factorise(X, y, weight, centre)
+        coef = np.empty((X.shape[1], len(alphas)))
+        shrink = Shrinkage(factor)
+        for alpha in np.unique(alphas):
+            own = alphas == alpha
+            found = shrink.coefficients(alpha) if alpha > 0 else solve(data, factor)
+            coef[:, own] = found[:, own]
+        self._set_coefficients(coef, data.x_mean, data.y_mean, y)
+        return self
+
+    def _alphas(self, targets: int) -> NDArray[np.float64]:
+        if isinstance(self.alpha, (np.ndarray, list, tuple)) and np.ndim(self.alpha) == 1:
+            given = [check_number(self._name, "alpha", float(a), 0) for a in self.alpha]
+            if len(given) != targets:
+                raise ValueError(
+                    f"{self._name}: alpha expects a number or one for each of {targets} targets, "
+                    f"got {len(given)}"
+                )
+            return np.array(given)
+        return np.full(targets, check_number(self._name, "alpha", self.alpha, 0))
+
+
+class Shrinkage:
+    """Coefficients of penalised least squares for any number of penalties."""
+
+    def __init__(self, factor: Factor) -> None:
+        self.rows = factor.rows()
+        self.rotated = factor.rotated
+        if factor.closed_form:
+            self.normal, self.right = self.rows.T @ self.rows, self.rows.T @ factor.rotated
+        else:
+            self.decompose()
+
+    def decompose(self) -> None:
+        """Find the directions of X that are shrunk by ``s^2 / (s^2 + alpha)``."""
+        U, self.s, self.V = linalg.svd(self.rows, full_matrices=False, check_finite=False)
+        self.projected = self.s[:, None] * (U.T @ self.rotated)  # V X'y
+
+    def coefficients(self, alpha: float) -> NDArray[np.float64]:
+        """``(X'X + alpha I)^-1 X'y`` of shape [features, targets]."""
+        if hasattr(self, "V"):
+            found: NDArray[np.float64] = self.V.T @ (self.projected / (self.s**2 + alpha)[:, None])
+            return found
+        normal = self.normal.copy()
+        normal.flat[:: len(normal) + 1] += alpha
+        found = linalg.solve(normal, self.right, assume_a="pos", overwrite_a=True)
+        return found

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ridge regression whose penalty is chosen by leaving one row out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import GridSearchCV
+
+from lepton._check import check_bool, check_number
+from lepton.regression.least_squares import Centred, factorise
+from lepton.regression.linear_model import LinearRegressor
+from lepton.regression.ridge import Ridge, Shrinkage
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["RidgeCV"]
+
+
+class RidgeCV(MultiOutputMixin, LinearRegressor):
+    """Ridge regression whose penalty is chosen by cross-validation.
+
+    By default each row is left out in turn, at the cost of one fit: with H the matrix that takes y
+    to its fit, the error of row i without itself is ``(y_i - (H y)_i) / (1 - H_ii)`` [1]_, and the
+    alpha with the least mean of squares is taken. X is read in blocks of rows.
+
+    Parameters
+    ----------
+    alphas : array-like of shape (alphas,), default=(0.1, 1.0, 10.0)
+        Penalties > 0 to try; see `Ridge`.
+    fit_intercept : bool, default=True
+        Whether an intercept, which is not penalised, is fitted.
+    scoring : str, callable or None, default=None
+        A scorer to be maximised on the predictions of left-out rows, instead of the mean square.
+    cv : int, splitter or None, default=None
+        Another way to split; then each alpha is fitted for each split.
+    store_cv_results : bool, default=False
+        Whether ``cv_results_`` is kept; only without `cv`.
+    alpha_per_target : bool, default=False
+        Whether each target gets an alpha of its own; only without `cv`.
+
+    Attributes
+    ----------
+    alpha_ : float or ndarray of shape (targets,)
+    best_score_ : float or ndarray of shape (targets,)
+    cv_results_ : ndarray of shape (samples, alphas) or (samples, targets, alphas)
+        Squared errors of left-out rows, or with `scoring` their predictions.
+    coef_ : ndarray of shape (features,) or (targets, features)
+    intercept_ : float or ndarray of shape (targets,)
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str, if X had names
+
+    References
+    ----------
+    .. [1] G. Golub, M. Heath and G. Wahba, "Generalized Cross-Validation as a Method for Choosing
+       a Good Ridge Parameter", Technometrics 21, 1979.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lepton.regression import RidgeCV
+    >>> X = np.random.default_rng(0).standard_normal((50, 3))
+    >>> RidgeCV(alphas=[1e-3, 1.0, 1e3]).fit(X, X @ [1.0, 2.0, 3.0]).alpha_
+    0.001
+    """
+
+    def __init__(
+        self,
+        alphas: ArrayLike = (0.1, 1.0, 10.0),
+        *,
+        fit_intercept: bool = True,
+        scoring: str | Callable[..., float] | None = None,
+        cv: Any = None,
+        store_cv_results: bool = False,
+        alpha_per_target: bool = False,
+    ) -> None:
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.scoring = scoring
+        self.cv = cv
+        self.store_cv_results = store_cv_results
+        self.alpha_per_target = alpha_per_target
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> RidgeCV:
+        """Choose alpha and fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+        y : array-like of shape (samples,) or (samples, targets)
+        sample_weight : array-like of shape (samples,), optional
+            Weights >= 0.
+
+        Raises
+        ------
+        ValueError
+            If an alpha is not positive, options exclude each other, the shapes do not fit, or a
+            number is NaN or infinite.
+        """
+        centre = check_bool(self._name, "fit_intercept", self.fit_intercept)
+        check_bool(self._name, "store_cv_results", self.store_cv_results)
+        check_bool(self._name, "alpha_per_target", self.alpha_per_target)
+        X, y = self._check_fit(X, y, multi_output=True)
+        weight = self._check_weight(sample_weight, X)
+        alphas = [
+            check_number(self._name, "alphas", float(a), 0, open_minimum=True)
+            for a in np.atleast_1d(np.asarray(self.alphas))
+        ]
+        if self.cv is not None:
+            return self._search(X, y, weight, alphas)
+        data, factor = factorise(X, y, weight, centre)
+        shrink = Shrinkage(factor)
+        if not hasattr(shrink, "V"):
+            shrink.decompose()
+        each = self.alpha_per_target and y.ndim == 2
+        left_out = _LeaveOneOut(data, shrink, np.array(alphas), centre)
+        scores, results = left_out.run(self.scoring, y, each, self.store_cv_results)
+        if self.store_cv_results:
+            self.cv_results_ = results.astype(X.dtype).reshape((*y.shape, len(alphas)))
+        best = scores.argmax(0)
+        if each:
+            self.alpha_, self.best_score_ = np.array(alphas)[best], scores.max(0)
+            columns = [shrink.coefficients(alphas[k])[:, t] for t, k in enumerate(best)]
+            coef = np.stack(columns, axis=1)
+        else:
+            self.alpha_, self.best_score_ = alphas[best], float(scores[best])
+            coef = shrink.coefficients(self.alpha_)
+        self._set_coefficients(coef, data.x_mean, data.y_mean, y)
+        return self
+
+    def _search(
+        self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, alphas: list[float]
+    ) -> RidgeCV:
+        """Fit every alpha for every split."""
+        if self.store_cv_results or self.alpha_per_target:
+            raise ValueError(f"{self._name}: store_cv_results and alpha_per_target expect cv=None")
+        search = GridSearchCV(
+            Ridge(fit_intercept=self.fit_intercept),
+            {"alpha": alphas},
+            cv=self.cv,
+            scoring=self.scoring,
+        )
+        search.fit(X, y, sample_weight=weight)
+        self.alpha_, self.best_score_ = search.best_params_["alpha"], search.best_score_
+        self.coef_ = search.best_estimator_.coef_
+        self.intercept_ = search.best_estimator_.intercept_
+        return self
+
+
+class _LeaveOneOut:
+    """Predictions of rows by fits without them, for all alphas, in blocks of rows."""
+
+    def __init__(
+        self, data: Centred, shrink: Shrinkage, alphas: NDArray[np.float64], centre: bool
+    ) -> None:
+        self.data, self.shrink = data, shrink
+        self.factors = 1 / (shrink.s[:, None] ** 2 + alphas)  # [directions, alphas]
+        self.solutions = shrink.projected[:, :, None] * self.factors[:, None, :]
+        n = len(data.X)
+        weight = data.weight
+        self.total = n if weight is None else float(weight.sum(dtype=np.float64))
+        self.centre = centre
+
+    def errors(self, rows: int) -> Iterator[NDArray[np.float64]]:
+        """For each block: errors of left-out rows, weighted, [rows, targets, alphas]."""
+        shape = self.solutions.shape
+        flat = self.solutions.reshape(shape[0], -1)
+        start = 0
+        for x, y in self.data.blocks(rows):
+            z = x @ self.shrink.V.T
+            fit = (z @ flat).reshape(len(x), *shape[1:])
+            np.square(z, out=z)
+            leverage = z @ self.factors
+            if self.centre:
+                weight = self.data.weight
+                own = 1.0 if weight is None else weight[start : start + len(x), None]
+                leverage += own / self.total
+            start += len(x)
+            yield (y[:, :, None] - fit) / (1 - leverage)[:, None, :]
+
+    def run(
+        self, scoring: Any, y: NDArray[Any], each: bool, keep: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Scores [alphas], or for `each` target [alphas, targets], and what ``cv_results_`` is."""
+        n, targets, count = len(y), self.solutions.shape[1], self.solutions.shape[2]
+        need = keep or scoring is not None
+        kept = np.empty((n, targets, count)) if need else np.empty((0, targets, count))
+        squares, start = np.zeros((targets, count)), 0
+        for error in self.errors(max(256, min(4096, (1 << 20) // (targets * count)))):
+            if need:
+                kept[start : start + len(error)] = error
+            start += len(error)
+            squares += (error**2).sum(0)
+        if scoring is None:
+            np.square(kept, out=kept)
+            scores = -squares.T / n
+            return scores if each else scores.mean(1), kept
+        weight, params = self.data.weight, {}
+        if weight is not None:
+            root = np.sqrt(weight, dtype=np.float64)[:, None, None]
+            np.divide(kept, root, out=kept, where=root > 0)
+            params = {"sample_weight": weight}
+        np.subtract(y.reshape(n, targets, 1), kept, out=kept)
+        scorer = check_scoring(_Identity(), scoring)
+
+        def score(k: int) -> Any:
+            if each:
+                return [
+                    scorer(_Identity(), kept[:, t, k], y[:, t], **params) for t in range(targets)
+                ]
+            return scorer(_Identity(), kept[:, :, k].reshape(y.shape), y, **params)
+
+        return np.array([score(k) for k in range(count)]), kept
+
+
+class _Identity(RegressorMixin, BaseEstimator):
+    """Predicts what it is given: lets a scorer see predictions that are there already."""
+
+    def fit(self, X: Any, y: Any) -> _Identity:
+        """Nothing to fit."""
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """The predictions given."""
+        return X
