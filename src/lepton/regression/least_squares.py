@@ -74,7 +74,8 @@ class Centred:
         rows = len(self.X) if self.weight is None else float(self.weight.sum(dtype=np.float64))
         eps = float(np.finfo(self.x_mean.dtype).eps)
         norms: NDArray[np.float64] = np.abs(self.x_mean).astype(np.float64)
-        return norms * (8 * eps * np.sqrt(rows))
+        norms *= 8 * eps * np.sqrt(rows)
+        return norms
 
     def residual_sums(self, coef: NDArray[Any]) -> NDArray[np.float64]:
         """Weighted sums of squared residuals, one for each target."""

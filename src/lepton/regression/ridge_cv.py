@@ -105,7 +105,7 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         centre = check_bool(self._name, "fit_intercept", self.fit_intercept)
         check_bool(self._name, "store_cv_results", self.store_cv_results)
         check_bool(self._name, "alpha_per_target", self.alpha_per_target)
-        X, y = self._check_fit(X, y, multi_output=True)
+        X, y = self._check_fit(X, y, multi_output=True, ensure_min_samples=2)
         weight = self._check_weight(sample_weight, X)
         alphas = [
             check_number(self._name, "alphas", float(a), 0, open_minimum=True)
@@ -169,7 +169,7 @@ class _LeaveOneOut:
     def errors(self, rows: int) -> Iterator[NDArray[np.float64]]:
         """For each block: errors of left-out rows, weighted, [rows, targets, alphas]."""
         shape = self.solutions.shape
-        flat = self.solutions.reshape(shape[0], -1)
+        flat = self.solutions.reshape(shape[0], shape[1] * shape[2])
         start = 0
         for x, y in self.data.blocks(rows):
             z = x @ self.shrink.V.T
