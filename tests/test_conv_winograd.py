@@ -1,4 +1,4 @@
-"""Winograd's convolution by 3 x 3 filters: errors within the bound of the algorithm, same bits."""
+"""Winograd's convolution: errors within the bound of the algorithm, the same bits."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -20,6 +20,13 @@ TWO = (
     np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], "f8"),
     np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], "f8"),
     np.array([[1, 1, 1, 0], [0, 1, -1, -1]], "f8"),
+)
+
+# Those of F(2, 2).
+TWO_TAPS = (
+    np.array([[1, -1, 0], [0, 1, 0], [0, -1, 1]], "f8"),
+    np.array([[1, 0], [1, 1], [0, 1]], "f8"),
+    np.array([[1, 1, 0], [0, 1, 1]], "f8"),
 )
 
 
@@ -49,15 +56,26 @@ SHAPES = [
     (5, 65, 8, 8, 64, (0, 2)),
     (8, 256, 7, 7, 64, 1),
 ]
+# Filters of two taps along each axis: of every input, or of every second.
+STRIDED = [
+    # kernel, stride, and as above
+    (2, 1, (2, 32, 17, 24, 40, 1)),
+    (2, 1, (3, 33, 15, 15, 32, 0)),
+    (4, 2, (2, 64, 28, 28, 128, 1)),
+    (4, 2, (3, 33, 15, 18, 37, 1)),
+    (4, 2, (1, 40, 18, 23, 64, 0)),
+    (4, 2, (5, 32, 12, 32, 50, (2, 1))),
+]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+every_strided = pytest.mark.parametrize(("kernel", "stride", "shape"), STRIDED, ids=str)
 every_isa = pytest.mark.parametrize("isa", ISAS)
 
 
-def arrays(shape: tuple[Any, ...], dtype: str) -> tuple[Array, Array, Array]:
+def arrays(shape: tuple[Any, ...], dtype: str, kernel: int = 3) -> tuple[Array, Array, Array]:
     images, channels, height, width, out, _ = shape
     random = np.random.default_rng(0)
     x = random.standard_normal((images, channels, height, width)).astype(dtype)
-    w = random.standard_normal((out, channels, 3, 3)).astype(dtype)
+    w = random.standard_normal((out, channels, kernel, kernel)).astype(dtype)
     return x, w, random.standard_normal(out).astype(dtype)
 
 
@@ -66,47 +84,93 @@ def padded(x: Array, padding: Any, extra: int = 0) -> Array:
     return np.pad(x.astype("f8"), [(0, 0), (0, 0), (h, h + extra), (w, w + extra)])
 
 
-def exact(x: Array, w: Array, b: Array, padding: Any) -> Array:
-    windows = sliding_window_view(padded(x, padding), (3, 3), axis=(2, 3))
+def exact(x: Array, w: Array, b: Array, padding: Any, stride: int = 1) -> Array:
+    windows = sliding_window_view(padded(x, padding), w.shape[2:], axis=(2, 3))
+    windows = windows[:, :, ::stride, ::stride]
     y = np.einsum("nchwrs,kcrs->nkhw", windows, w.astype("f8"), optimize=True)
     return np.asarray(y + b.astype("f8")[:, None, None])
 
 
+def transformed(matrix: Array, tiles: Array) -> Array:
+    return np.einsum("ip,nchwpq,jq->ijnchw", matrix, tiles, matrix, optimize=True)
+
+
+def tiles_of(x: Array, size: int, side: int) -> Array:
+    return sliding_window_view(np.abs(x), (size, size), axis=(2, 3))[:, :, ::side, ::side]
+
+
+def steps_of(matrices: tuple[Array, Array, Array]) -> int:
+    return 2 * sum(int(np.count_nonzero(m, axis=1).max()) for m in matrices) + 2
+
+
 def bound(
-    matrices: tuple[Array, Array, Array], x: Array, w: Array, b: Array, padding: Any
+    matrices: tuple[Array, Array, Array],
+    x: Array,
+    w: Array,
+    b: Array,
+    padding: Any,
+    stride: int = 1,
 ) -> Array:
     """What the errors of every operation add up to, element by element.
 
     Each value passes through the rounding of at most `steps` operations of the transforms and of
     one sum over the channels, and |A'| [(|G||g||G'|) * (|B'||d||B|)] |A| bounds the sum of what is
     added (Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution for
-    Deep Neural Networks, 2020).
+    Deep Neural Networks, 2020). With a stride the sum is over every stride-th input, too.
     """
     b_, g_, a_ = (np.abs(m) for m in matrices)
     side, size = a_.shape
-    steps = 2 * sum(int(np.count_nonzero(m, axis=1).max()) for m in matrices) + 2
-    d = sliding_window_view(np.abs(padded(x, padding, size)), (size, size), axis=(2, 3))
-    d = d[:, :, ::side, ::side]
-    v = np.einsum("ip,nchwpq,jq->ijnchw", b_, d, b_, optimize=True)
-    u = np.einsum("ip,kcpq,jq->ijkc", g_, np.abs(w.astype("f8")), g_, optimize=True)
-    m = np.einsum("ijnchw,ijkc->ijnkhw", v, u, optimize=True)
+    d, m = padded(x, padding, stride * size), np.zeros(())
+    d = d[:, :, : d.shape[2] // stride * stride, : d.shape[3] // stride * stride]
+    for i, j in np.ndindex(stride, stride):
+        v = transformed(b_, tiles_of(d[:, :, i::stride, j::stride], size, side))
+        taps = np.abs(w[:, :, i::stride, j::stride].astype("f8"))
+        u = np.einsum("ip,kcpq,jq->ijkc", g_, taps, g_, optimize=True)
+        m = m + np.einsum("ijnchw,ijkc->ijnkhw", v, u, optimize=True)
     y = np.einsum("pi,ijnkhw,qj->nkhpwq", a_, m, a_, optimize=True)
     n, k, tiles_h, _, tiles_w, _ = y.shape
     out = y.reshape(n, k, tiles_h * side, tiles_w * side) + np.abs(b.astype("f8"))[:, None, None]
-    out *= (x.shape[1] + steps) * np.finfo(x.dtype).eps / 2
+    out *= (x.shape[1] * stride**2 + steps_of(matrices)) * np.finfo(x.dtype).eps / 2
     return np.asarray(out)
+
+
+def gradient_bound(
+    matrices: tuple[Array, Array, Array],
+    x: Array,
+    dy: Array,
+    kernel: int,
+    padding: Any,
+    stride: int = 1,
+) -> Array:
+    """The transposed algorithm: |G'| [sum over tiles of (|B'||d||B|) * (|A||dy||A'|)] |G|."""
+    b_, g_, a_ = (np.abs(m) for m in matrices)
+    side, size = a_.shape
+    even = [(0, length % side) for length in dy.shape[2:]]
+    tiles = tiles_of(np.pad(dy.astype("f8"), [(0, 0), (0, 0), *even]), side, side)
+    u = transformed(a_.T, tiles)
+    n, k, height, width = tiles.shape[:4]
+    d = padded(x, padding, stride * size)
+    limit = np.zeros((k, x.shape[1], kernel, kernel))
+    for i, j in np.ndindex(stride, stride):
+        of = tiles_of(d[:, :, i::stride, j::stride], size, side)[:, :, :height, :width]
+        m = np.einsum("ijnchw,ijnkhw->ijkc", transformed(b_, of), u, optimize=True)
+        limit[:, :, i::stride, j::stride] = np.einsum("ir,ijkc,js->kcrs", g_, m, g_, optimize=True)
+    # Where the sum over taps is taken, it has side^2 terms for each tile.
+    terms = n * height * width * side**2 + steps_of(matrices)
+    return np.asarray(limit * terms * np.finfo(dy.dtype).eps / 2)
 
 
 def channels_last(x: Array) -> lepton.Tensor:
     return lepton.asarray(np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2))
 
 
-@pytest.mark.parametrize("precision", MATRICES)
-def test_the_matrices_compute_a_convolution(precision: str) -> None:
-    b, g, a = MATRICES[precision]
+@pytest.mark.parametrize("matrices", [*MATRICES.values(), TWO_TAPS])
+def test_the_matrices_compute_a_convolution(matrices: tuple[Array, Array, Array]) -> None:
+    b, g, a = matrices
     d, w = np.random.default_rng(0).standard_normal((2, len(b)))
-    expected = np.correlate(d, w[:3])
-    np.testing.assert_allclose(a @ ((g @ w[:3]) * (b @ d)), expected, rtol=0, atol=1e-14)
+    w = w[: g.shape[1]]
+    expected = np.correlate(d, w)
+    np.testing.assert_allclose(a @ ((g @ w) * (b @ d)), expected, rtol=0, atol=1e-14)
 
 
 @every_isa
@@ -190,9 +254,13 @@ def test_two_by_two_tiles_are_as_accurate_as_a_sum_over_taps() -> None:
     assert error < 2 * other
 
 
-@every_shape
-def test_threads_and_layouts_change_no_bit(shape: tuple[Any, ...]) -> None:
-    x, w, b = arrays(shape, "f4")
+@pytest.mark.parametrize(
+    ("kernel", "stride", "shape"), [*((3, 1, shape) for shape in SHAPES), *STRIDED], ids=str
+)
+def test_threads_and_layouts_change_no_bit(
+    kernel: int, stride: int, shape: tuple[Any, ...]
+) -> None:
+    x, w, b = arrays(shape, "f4", kernel)
     results = []
     for threads in (1, 2, 3, 4):
         lepton.set_num_threads(threads)
@@ -200,12 +268,38 @@ def test_threads_and_layouts_change_no_bit(shape: tuple[Any, ...]) -> None:
             leaves = [place(x).detach(), lepton.tensor(w), lepton.tensor(b)]
             for leaf in leaves:
                 leaf.requires_grad = True
-            y = F.conv2d(*leaves, padding=shape[-1])
+            y = F.conv2d(leaves[0], leaves[1], leaves[2], stride=stride, padding=shape[-1])
             y.backward(y.detach())
             results.append([y.detach().numpy(), *(np.asarray(leaf.grad) for leaf in leaves)])
     for result in results[1:]:
         for values, others in zip(result, results[0], strict=True):
             np.testing.assert_array_equal(values, others)
+
+
+def check_weight_gradients(
+    matrices: tuple[Array, Array, Array],
+    shape: tuple[Any, ...],
+    dtype: str,
+    kernel: int = 3,
+    stride: int = 1,
+) -> None:
+    x, w, b = arrays(shape, dtype, kernel)
+    weight, bias = lepton.tensor(w), lepton.tensor(b)
+    weight.requires_grad = bias.requires_grad = True
+    y = F.conv2d(channels_last(x), weight, bias, stride=stride, padding=shape[-1])
+    dy = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
+    y.backward(channels_last(dy))
+    assert weight.grad is not None
+    assert bias.grad is not None
+    windows = sliding_window_view(padded(x, shape[-1]), w.shape[2:], axis=(2, 3))
+    windows = windows[:, :, ::stride, ::stride]
+    expected = np.einsum("nchwrs,nkhw->kcrs", windows, dy.astype("f8"), optimize=True)
+    twice = 2 if dtype == "f8" else 1  # the expected values are rounded too
+    limit = gradient_bound(matrices, x, dy, kernel, shape[-1], stride) * twice
+    assert np.all(np.abs(weight.grad.numpy() - expected) <= limit)
+    sums = np.abs(dy.astype("f8")).sum(axis=(0, 2, 3)) * twice
+    sums *= dy[:, 0].size * np.finfo(dtype).eps / 2
+    assert np.all(np.abs(bias.grad.numpy() - dy.astype("f8").sum(axis=(0, 2, 3))) <= sums)
 
 
 @every_isa
@@ -214,36 +308,71 @@ def test_threads_and_layouts_change_no_bit(shape: tuple[Any, ...]) -> None:
 def test_errors_of_weight_gradients_stay_within_the_bound(
     shape: tuple[Any, ...], dtype: str, isa: str
 ) -> None:
-    """The transposed algorithm: |G'| [sum over tiles of (|B'||d||B|) * (|A||dy||A'|)] |G|."""
     lepton.set_isa(isa)
-    x, w, b = arrays(shape, dtype)
-    weight, bias = lepton.tensor(w), lepton.tensor(b)
-    weight.requires_grad = bias.requires_grad = True
-    y = F.conv2d(channels_last(x), weight, bias, padding=shape[-1])
-    dy = np.random.default_rng(1).standard_normal(y.shape).astype(dtype)
-    y.backward(channels_last(dy))
-    assert weight.grad is not None
-    assert bias.grad is not None
-    windows = sliding_window_view(padded(x, shape[-1]), (3, 3), axis=(2, 3))
-    expected = np.einsum("nchwrs,nkhw->kcrs", windows, dy.astype("f8"), optimize=True)
-    b_, g_, a_ = (np.abs(m) for m in TWO)
-    d = sliding_window_view(np.abs(padded(x, shape[-1], 4)), (4, 4), axis=(2, 3))[:, :, ::2, ::2]
-    even = [(0, length % 2) for length in dy.shape[2:]]
-    tiles = np.pad(np.abs(dy.astype("f8")), [(0, 0), (0, 0), *even])
-    n, k, height, width = tiles.shape
-    tiles = tiles.reshape(n, k, height // 2, 2, width // 2, 2)
-    d = d[:, :, : height // 2, : width // 2]
-    v = np.einsum("ip,nchwpq,jq->ijnchw", b_, d, b_, optimize=True)
-    u = np.einsum("pi,nkhpwq,qj->ijnkhw", a_, tiles, a_, optimize=True)
-    m = np.einsum("ijnchw,ijnkhw->ijkc", v, u, optimize=True)
-    limit = np.einsum("ir,ijkc,js->kcrs", g_, m, g_, optimize=True)
-    steps = 2 * sum(int(np.count_nonzero(t, axis=1).max()) for t in TWO) + 2
-    # Where the sum over taps is taken, it has four terms for each tile.
-    rounding = np.finfo(dtype).eps / 2 * (2 if dtype == "f8" else 1)
-    limit *= (n * height * width + steps) * rounding
-    assert np.all(np.abs(weight.grad.numpy() - expected) <= limit)
-    sums = np.abs(dy.astype("f8")).sum(axis=(0, 2, 3)) * n * height * width * rounding
-    assert np.all(np.abs(bias.grad.numpy() - dy.astype("f8").sum(axis=(0, 2, 3))) <= sums)
+    check_weight_gradients(TWO, shape, dtype)
+
+
+@every_isa
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@every_strided
+def test_filters_of_two_taps_stay_within_the_bound(
+    kernel: int, stride: int, shape: tuple[Any, ...], dtype: str, isa: str
+) -> None:
+    lepton.set_isa(isa)
+    x, w, b = arrays(shape, dtype, kernel)
+    y = F.conv2d(
+        channels_last(x), lepton.asarray(w), lepton.asarray(b), stride=stride, padding=shape[-1]
+    )
+    expected = exact(x, w, b, shape[-1], stride)
+    _, _, height, width = expected.shape
+    limit = bound(TWO_TAPS, x, w, b, shape[-1], stride)[:, :, :height, :width]
+    limit *= 2 if dtype == "f8" else 1
+    assert np.all(np.abs(y.numpy() - expected) <= limit)
+    check_weight_gradients(TWO_TAPS, shape, dtype, kernel, stride)
+
+
+@every_isa
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("padding", [0, 1, 2, 3])
+def test_every_phase_of_a_transposed_convolution_stays_within_the_bound(
+    padding: int, dtype: str, isa: str
+) -> None:
+    lepton.set_isa(isa)
+    x, w, b = arrays((3, 40, 15, 20, 36, padding), dtype, 4)
+    y = F.conv_transpose2d(
+        channels_last(x),
+        lepton.asarray(np.ascontiguousarray(w.swapaxes(0, 1))),
+        lepton.asarray(b),
+        stride=2,
+        padding=padding,
+    )
+    for i, j in np.ndindex(2, 2):
+        got = y.numpy()[:, :, i::2, j::2]
+        (h, r), (v, s) = divmod(i + padding, 2), divmod(j + padding, 2)
+        # Outputs 2t + i are products of the taps r, r + 2 and the inputs before and at t + h.
+        under = padded(x, 1).astype(dtype)[:, :, h:, v:]
+        taps = w[:, :, r::2, s::2][:, :, ::-1, ::-1]
+        limit = bound(TWO_TAPS, under, taps, b, 0)[:, :, : got.shape[2], : got.shape[3]]
+        limit *= 2 if dtype == "f8" else 1
+        expected = exact(under, taps, b, 0)[:, :, : got.shape[2], : got.shape[3]]
+        assert np.all(np.abs(got - expected) <= limit)
+
+
+def test_gradients_of_a_transposed_convolution_are_convolutions() -> None:
+    x, w, _ = arrays((3, 40, 15, 20, 36, 1), "f4", 4)
+    leaf, weight = channels_last(x).detach(), lepton.tensor(w.swapaxes(0, 1))
+    leaf.requires_grad = weight.requires_grad = True
+    y = F.conv_transpose2d(leaf, weight, stride=2, padding=1)
+    dy = channels_last(np.random.default_rng(1).standard_normal(y.shape).astype("f4"))
+    y.backward(dy)
+    again = weight.detach()
+    again.requires_grad = True
+    of_dy = F.conv2d(dy, again, stride=2, padding=1)
+    of_dy.backward(channels_last(x))
+    for one, other in ((leaf.grad, of_dy.detach()), (weight.grad, again.grad)):
+        assert one is not None
+        assert other is not None
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
 def test_weights_written_by_others_are_read_again() -> None:

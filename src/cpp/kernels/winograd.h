@@ -3,9 +3,10 @@
 //
 // Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016: a tile of outputs is
 // A' [(G g G') * (B' d B)] A for the pixels d it reads and the filter g; * goes value by value.
-// With absolute values throughout, that is at most 16 max|d| sum|g| for F(2 x 2) and 176 max|d|
-// sum|g| for F(4 x 4) with the points below, 861 with the usual ones: so many times (channels +
-// steps of the transforms) roundings bound the error, where a sum over taps has 1.
+// With absolute values throughout, that is at most 16 max|d| sum|g| for F(2 x 2, 3 x 3), 9 for
+// F(2 x 2, 2 x 2), and 176 for F(4 x 4, 3 x 3) with the points below, 861 with the usual ones: so
+// many times (channels + steps of the transforms) roundings bound the error, where a sum over taps
+// has 1.
 #pragma once
 #include "kernels/simd.h"
 #include "kernels/winograd_table.h"
@@ -15,7 +16,7 @@ namespace lepton::LEPTON_ISA {
 /// F(2, 3) by the points 0, 1, -1 and infinity: what B', G and A' make of one column.
 template <class T>
 struct WinogradTwo {
-  static constexpr int kOutputs = 2, kSize = 4;
+  static constexpr int kOutputs = 2, kTaps = 3, kSize = 4;
   LEPTON_INLINE void input(const Vec<T>* d, Vec<T>* out) {
     out[0] = d[0] - d[2];
     out[1] = d[1] + d[2];
@@ -48,11 +49,34 @@ struct WinogradTwo {
   }
 };
 
+/// F(2, 2) by the points 0, 1 and infinity.
+template <class T>
+struct WinogradTwoTaps {
+  static constexpr int kOutputs = 2, kTaps = 2, kSize = 3;
+  LEPTON_INLINE void input(const Vec<T>* d, Vec<T>* out) {
+    out[0] = d[0] - d[1];
+    out[1] = d[1];
+    out[2] = d[2] - d[1];
+  }
+  LEPTON_INLINE void weight(const Vec<T>* g, Vec<T>* out) {
+    out[0] = g[0];
+    out[1] = g[0] + g[1];
+    out[2] = g[1];
+  }
+  LEPTON_INLINE void output(const Vec<T>* m, Vec<T>* out) {
+    out[0] = m[0] + m[1];
+    out[1] = m[1] + m[2];
+  }
+  // As many taps as outputs: they change places.
+  LEPTON_INLINE void gradient(const Vec<T>* d, Vec<T>* out) { weight(d, out); }
+  LEPTON_INLINE void taps(const Vec<T>* m, Vec<T>* out) { output(m, out); }
+};
+
 /// F(4, 3) by the points 0, a, -a, b, -b and infinity. Of twelve pairs these gave the smallest
 /// errors, a sixth of those of the usual 1 and 2, and they and their squares have no rounding.
 template <class T>
 struct WinogradFour {
-  static constexpr int kOutputs = 4, kSize = 6;
+  static constexpr int kOutputs = 4, kTaps = 3, kSize = 6;
   static constexpr T a = T(0.625), b = T(1.5), aa = a * a, bb = b * b;
   LEPTON_INLINE void input(const Vec<T>* d, Vec<T>* out) {
     const Vec<T> even_a = d[4] - bb * d[2], odd_a = a * (d[3] - bb * d[1]);
@@ -127,38 +151,38 @@ static void winograd_input(const WinogradInput<T>& run) {
 
 template <class T, class Algorithm>
 static void winograd_taps(const WinogradTaps<T>& sums) {
-  constexpr int n = Algorithm::kSize;
+  constexpr int n = Algorithm::kSize, taps = Algorithm::kTaps;
   for (int64_t k = 0; k < sums.count; k += kLanes<T>) {
-    Vec<T> columns[3][n], in[n], out[3];
+    Vec<T> columns[taps][n], in[n], out[taps];
 #pragma GCC unroll 6
     for (int j = 0; j < n; ++j) {
 #pragma GCC unroll 6
       for (int i = 0; i < n; ++i) in[i] = load<T>(sums.m + (i * n + j) * sums.m_value + k);
       Algorithm::taps(in, out);
 #pragma GCC unroll 3
-      for (int i = 0; i < 3; ++i) columns[i][j] = out[i];
+      for (int i = 0; i < taps; ++i) columns[i][j] = out[i];
     }
 #pragma GCC unroll 3
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < taps; ++i) {
       Algorithm::taps(columns[i], out);
 #pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) store<T>(out[j], sums.w + (i * 3 + j) * sums.w_tap + k);
+      for (int j = 0; j < taps; ++j) store<T>(out[j], sums.w + sums.taps[i * taps + j] + k);
     }
   }
 }
 
 template <class T, class Algorithm>
 static void winograd_weight(const WinogradWeight<T>& filters) {
-  constexpr int n = Algorithm::kSize;
+  constexpr int n = Algorithm::kSize, taps = Algorithm::kTaps;
   for (int64_t row = 0; row < filters.rows; ++row)
     for (int64_t k = 0; k < filters.columns; k += kLanes<T>) {
       const T* w = filters.w + row * filters.w_row + k;
       T* u = filters.u + row * filters.columns + k;
-      Vec<T> columns[n][3], in[3], out[n];
+      Vec<T> columns[n][taps], in[taps], out[n];
 #pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) {
+      for (int j = 0; j < taps; ++j) {
 #pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) in[i] = load<T>(w + filters.taps[3 * i + j]);
+        for (int i = 0; i < taps; ++i) in[i] = load<T>(w + filters.taps[i * taps + j]);
         Algorithm::weight(in, out);
 #pragma GCC unroll 6
         for (int i = 0; i < n; ++i) columns[i][j] = out[i];

@@ -318,16 +318,20 @@ class Direct {
 }  // namespace
 
 template <class T>
-void ConvPass<T>::run() const {
-  if (images * groups * out_channels * out_h * out_w == 0) return;
+void run_passes(const std::vector<ConvPass<T>>& passes) {
   FlushDenormals flush;
-  if (winograd_fits(*this))
-    run_winograd(*this);
-  else
-    Direct<T>(*this).run();
+  std::vector<ConvPass<T>> winograd;
+  for (const ConvPass<T>& pass : passes) {
+    if (pass.images * pass.groups * pass.out_channels * pass.out_h * pass.out_w == 0) continue;
+    if (winograd_fits(pass))
+      winograd.push_back(pass);
+    else
+      Direct<T>(pass).run();
+  }
+  if (!winograd.empty()) run_winograd(winograd);
 }
 
-template struct ConvPass<float>;
-template struct ConvPass<double>;
+template void run_passes(const std::vector<ConvPass<float>>&);
+template void run_passes(const std::vector<ConvPass<double>>&);
 
 }  // namespace lepton

@@ -44,9 +44,11 @@ struct ConvPass {
   const T* bias;         // null for none
   T* y;
   ConvStrides y_strides;  // the channel stride is 1
-
-  /// Computes y on all threads; the same bits for any number of them.
-  void run() const;
 };
+
+/// Computes the outputs of passes over the same x on all threads; the same bits for any number of
+/// them.
+template <class T>
+void run_passes(const std::vector<ConvPass<T>>& passes);
 
 }  // namespace lepton

@@ -87,7 +87,7 @@ void conv_forward(const ConvShape& shape, const T* x, const ConvStrides& x_layou
   if (is_depthwise(pass))
     run_depthwise<T>({pass});
   else
-    pass.run();
+    run_passes<T>({pass});
 }
 
 namespace {
@@ -150,7 +150,7 @@ void conv_backward_data(const ConvShape& shape, const T* dy, const ConvStrides& 
       passes.push_back(std::move(pass));
     }
   if (!passes.empty() && is_depthwise(passes.front())) return run_depthwise(passes);
-  for (const ConvPass<T>& pass : passes) pass.run();
+  run_passes(passes);
 }
 
 #define LEPTON_INSTANTIATE(T)                                                                     \

@@ -1,4 +1,4 @@
-// Winograd's convolution by 3 x 3 filters: fewer products than the sum over taps has.
+// Winograd's convolution by 3 x 3 and 2 x 2 filters: fewer products than the sum over taps has.
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 #include "ops/conv_direct.h"
@@ -15,9 +15,14 @@ void set_conv_precision(ConvPrecision precision);
 template <class T>
 bool winograd_fits(const ConvPass<T>& pass);
 
-/// Computes a pass that fits on all threads; the same bits for any number of them.
+/// Computes passes over the same x that fit on all threads; the same bits for any number of them.
 template <class T>
-void run_winograd(const ConvPass<T>& pass);
+void run_winograd(const std::vector<ConvPass<T>>& passes);
+
+/// The passes of step 1 whose sum a pass that fits and is not dilated is: each reads every step-th
+/// line and pixel of x.
+template <class T>
+std::vector<ConvPass<T>> winograd_sources(const ConvPass<T>& pass);
 
 /// The gradient of the weight of a forward pass that fits and is not dilated,
 /// [panel][tap][in][columns] in panels of conv_part().weight_tall; dy lies as y_strides says,

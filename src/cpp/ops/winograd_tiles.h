@@ -4,10 +4,21 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/shape.h"
 #include "kernels/winograd_table.h"
 #include "ops/conv_direct.h"
 
 namespace lepton {
+
+/// Every step-th place of an axis, the one at `at` among them: the first, how many, and which of
+/// them lies at `at`, which may be outside.
+struct WinogradEvery {
+  int64_t first, count, index;
+  WinogradEvery(int64_t at, int64_t step, int64_t length)
+      : first((at % step + step) % step),
+        count(ceil_div(std::max<int64_t>(length - first, 0), step)),
+        index((at - first) / step) {}
+};
 
 /// Spreads the values of a transform over the sets of the first-level cache, in elements.
 constexpr int64_t kWinogradSkew = 16;
@@ -75,5 +86,30 @@ struct WinogradTiles {
     }
   }
 };
+
+/// Which tap of the whole kernel the i-th of a pass is, line after line.
+template <class T>
+int64_t kernel_tap(const ConvPass<T>& pass, int64_t i) {
+  const auto width = static_cast<int64_t>(pass.taps_w.size());
+  return pass.taps_h[i / width].weight * pass.weight_h +
+         pass.taps_w[i % width].weight * pass.weight_w;
+}
+
+/// The tiles that a pass of step 1 without dilation reads.
+template <class T>
+WinogradTiles<T> winograd_tiles(const ConvPass<T>& pass, const WinogradKernel<T>& transform) {
+  return {.x = pass.x,
+          .strides = pass.x_strides,
+          .in_h = pass.in_h,
+          .in_w = pass.in_w,
+          .channels = pass.in_channels,
+          .first_h = pass.taps_h[0].offset,
+          .first_w = pass.taps_w[0].offset,
+          .step = transform.outputs,
+          .reads = transform.outputs + transform.filter - 1,
+          .tiles_h = ceil_div(pass.out_h, transform.outputs),
+          .tiles_w = ceil_div(pass.out_w, transform.outputs),
+          .kernel = transform.input};
+}
 
 }  // namespace lepton
