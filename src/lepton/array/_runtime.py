@@ -49,7 +49,8 @@ def set_conv_precision(precision: str) -> None:
     """Let convolutions trade exactness for speed, as `torch.set_float32_matmul_precision` does.
 
     Convolutions by 3 x 3 filters at stride 1 use Winograd's algorithm F(m x m, 3 x 3) [1]_, which
-    takes (m + 2)^2 multiplications for m^2 outputs where a sum over taps takes 9 m^2.
+    takes (m + 2)^2 multiplications for m^2 outputs where a sum over taps takes 9 m^2. Filters of
+    twice the stride (2 x 2; 4 x 4 at stride 2, transposed too) always take F(2 x 2, 2 x 2).
 
     Parameters
     ----------
