@@ -114,7 +114,10 @@ void run_depthwise(const std::vector<ConvPass<T>>& phases) {
     elements += pass.out_h * pass.out_w * channels;
   }
   if (elements == 0) return;
-  const bool stream = is_streamed(one.images * elements * static_cast<int64_t>(sizeof(T)));
+  // x passes through the cache as well, and leaves y less of it: 12.8 MB of y stored past it were
+  // written up to 1.5 times as fast, and what read them next was no slower.
+  const bool stream = is_streamed(one.images * (one.in_h * one.in_w * channels + elements) *
+                                  static_cast<int64_t>(sizeof(T)));
   std::vector<LineRuns<T>> of;
   for (ConvPass<T>& pass : passes) {
     pass.x = passes.front().x, pass.x_strides = passes.front().x_strides;
