@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import array as stdlib_array
 import copy
-import doctest
 import importlib
 import importlib.util
 import pickle
-import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -377,16 +375,3 @@ def test_stubs_are_fresh():
     for name, text in module.stubs().items():
         committed = (module.TARGET / name).read_text()
         assert committed == text, f"{name} is stale: run python tools/stubs.py"
-
-
-def modules() -> list[str]:
-    found = ["lepton"]
-    for package in (lepton.array, lepton.linalg):
-        found += [m.name for m in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
-    return found
-
-
-@pytest.mark.parametrize("name", modules())
-def test_examples_in_documentation(name):
-    failed, _ = doctest.testmod(importlib.import_module(name))
-    assert failed == 0

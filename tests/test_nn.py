@@ -109,11 +109,6 @@ def cls(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.__name__)
-def test_examples_print_what_they_say(file: ModuleType) -> None:
-    assert doctest.testmod(file).failed == 0
-
-
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.__name__)
 def test_what_a_file_declares_is_public_and_documented(file: ModuleType) -> None:
     package = importlib.import_module(file.__name__.rpartition(".")[0])
     for name in getattr(file, "__all__", []):

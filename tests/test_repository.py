@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib
 import importlib.metadata
 import inspect
@@ -212,6 +213,14 @@ def test_public_names_are_documented(module_name: str) -> None:
                 assert inspect.getdoc(getattr(thing, member)), (
                     f"{module_name}.{public}.{member} has no docstring"
                 )
+
+
+@pytest.mark.parametrize("module_name", modules())
+def test_examples_print_what_they_say(
+    module_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(importlib.import_module(module_name)).failed == 0
 
 
 def run_tool(*command: str) -> None:

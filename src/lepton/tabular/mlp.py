@@ -274,7 +274,7 @@ best_validation_score_, n_iter_, t_
     >>> import numpy as np
     >>> from lepton.tabular import MLPRegressor
     >>> X = np.linspace(-1, 1, 200).reshape(-1, 1)
-    >>> model = MLPRegressor((32,), "tanh", learning_rate_init=0.05, random_state=0, max_iter=500)
+    >>> model = MLPRegressor(learning_rate_init=0.02, n_iter_no_change=50, random_state=0)
     >>> model.fit(X, X[:, 0] ** 2).score(X, X[:, 0] ** 2) > 0.95
     True
     """
