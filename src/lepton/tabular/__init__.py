@@ -10,3 +10,5 @@ True
 """
 
 from lepton.tabular.mlp import *
+from lepton.tabular.schema import *
+from lepton.tabular.tabular import *

@@ -77,6 +77,8 @@ class NetworkEstimator(Estimator):
     _optimizer: Optimizer
     _schedule: LRScheduler | None
     _random: dict[str, int]
+    # Further options of the Trainer; with a run_dir `fit` goes on with the run that is in it.
+    _run_options: Mapping[str, Any] = {}
     _arguments: dict[str, Any]
 
     # ------------------------------------------------------------- what a subclass defines
@@ -192,6 +194,7 @@ class NetworkEstimator(Estimator):
             callbacks=recipe.callbacks,
             scheduler=self._schedule,
             progress=recipe.progress,
+            **self._run_options,
         )
         loader = DataLoader(
             train,
@@ -202,7 +205,8 @@ class NetworkEstimator(Estimator):
         )
         validation = None if held_out is None else DataLoader(held_out, _ROWS, prefetch=0)
         try:
-            trainer.fit(loader, recipe.epochs, validation=validation)
+            resumable = "run_dir" in self._run_options
+            trainer.fit(loader, recipe.epochs, validation=validation, resume=resumable)
         finally:
             module.eval()
         self.module_, self._arguments, self.n_outputs_ = module, arguments, columns

@@ -136,7 +136,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         if len(present) == 1:
             raise ValueError(
                 f"{self._name}: y expects samples (with weights above zero) of at least 2 classes, "
-                f"got 1 class: {self.classes_[present[0]]!r}"
+                f"got 1 class: {self.classes_[present].tolist()[0]!r}"
             )
 
     def _align(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What kind of values a column of a table holds, and the values in one form for each kind."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import Series
+
+__all__ = ["EMPTY", "read_column"]
+
+EMPTY = "empty"
+
+# What pandas calls the values of an object column, and the kind they are.
+_INFERRED = {
+    "string": "category",
+    "boolean": "boolean",
+    "integer": "number",
+    "floating": "number",
+    "mixed-integer-float": "number",
+    "decimal": "number",
+    "timedelta": "number",
+    "datetime64": "date",
+    "datetime": "date",
+    "date": "date",
+    "period": "date",
+    "empty": EMPTY,
+}
+
+
+def read_column(owner: str, name: str, column: Series[Any]) -> tuple[str, Any]:
+    """Return the kind of a column and its values.
+
+    ========  ==========================================================================
+    kind      values
+    ========  ==========================================================================
+    number    float64, NaN where missing; durations count in days
+    boolean   float64: 0, 1, NaN where missing
+    category  a Series of text or of pandas' categories
+    date      a Series of datetime64 without a time zone (that of UTC), NaT where missing
+    empty     nothing: all values are missing
+    ========  ==========================================================================
+
+    Raises
+    ------
+    TypeError
+        If values of several types are mixed, or their type is none of these.
+    ValueError
+        If a number is infinite.
+    """
+    kind = _kind(owner, name, column)
+    if column.isna().all():
+        return EMPTY, None
+    if kind == "number":
+        return kind, _numbers(owner, name, column)
+    if kind == "boolean":
+        return kind, column.astype("boolean").to_numpy(np.float64, na_value=np.nan)
+    return kind, _dates(column) if kind == "date" else column
+
+
+def _kind(owner: str, name: str, column: Series[Any]) -> str:
+    from pandas import CategoricalDtype, PeriodDtype
+    from pandas.api import types
+
+    dtype = column.dtype
+    if isinstance(dtype, CategoricalDtype):
+        return "category"
+    if types.is_bool_dtype(dtype):
+        return "boolean"
+    if types.is_complex_dtype(dtype):
+        raise _refusal(owner, name, "complex numbers")
+    if types.is_numeric_dtype(dtype) or types.is_timedelta64_dtype(dtype):
+        return "number"
+    if types.is_datetime64_any_dtype(dtype) or isinstance(dtype, PeriodDtype):
+        return "date"
+    found = types.infer_dtype(column, skipna=True)
+    if found not in _INFERRED:
+        raise _refusal(owner, name, _describe(column))
+    return _INFERRED[found]
+
+
+def _refusal(owner: str, name: str, got: str) -> TypeError:
+    return TypeError(
+        f"{owner}: column {name!r} expects values of one type (numbers, text, booleans, dates or "
+        f"categories), got {got}"
+    )
+
+
+def _describe(column: Series[Any]) -> str:
+    """Name each type in an object column with its first value and row."""
+    present = column[column.notna()]
+    types = present.map(type)
+    first = types.drop_duplicates()
+    rows = np.flatnonzero(column.notna().to_numpy())[np.flatnonzero(~types.duplicated())]
+    return " and ".join(
+        f"{kind.__name__} ({str(value)[:40]!r} in row {row})"
+        for kind, value, row in islice(zip(first, present[first.index], rows, strict=False), 3)
+    )
+
+
+def _numbers(owner: str, name: str, column: Series[Any]) -> NDArray[np.float64]:
+    from pandas.api.types import infer_dtype, is_timedelta64_dtype
+
+    if is_timedelta64_dtype(column.dtype) or infer_dtype(column, skipna=True) == "timedelta":
+        column = column.astype("timedelta64[ns]").dt.total_seconds() / 86400.0
+    values: NDArray[np.float64] = column.to_numpy(np.float64, na_value=np.nan)
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        raise ValueError(
+            f"{owner}: column {name!r} expects finite numbers or missing values, "
+            f"got infinity in row {row}"
+        )
+    return values
+
+
+def _dates(column: Series[Any]) -> Series[Any]:
+    from pandas import PeriodDtype, to_datetime
+
+    if isinstance(column.dtype, PeriodDtype):
+        column = column.dt.to_timestamp()
+    elif column.dtype == object:
+        column = to_datetime(column, utc=True)
+    if column.dt.tz is not None:
+        column = column.dt.tz_convert("UTC").dt.tz_localize(None)
+    return column

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `TabularClassifier` and `TabularRegressor` share: schema, network and training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+import lepton
+from lepton import nn, optim
+from lepton._check import check_bool, check_choice, check_int, check_number
+from lepton.array import no_grad
+from lepton.tabular.columns import MISSING, UNSEEN, CategoryColumn
+from lepton.tabular.embedding import TabularNetwork
+from lepton.tabular.layers import check_sizes
+from lepton.tabular.network import Array, Inputs, NetworkEstimator
+from lepton.tabular.recipe import Recipe, fresh_callbacks
+from lepton.tabular.schema import Schema
+from lepton.training import EarlyStopping
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__: list[str] = []
+
+_LEAST_TO_HOLD_OUT = 200  # rows: a tenth of fewer says little about an epoch
+
+
+class TableEstimator(NetworkEstimator):
+    """What the two share: a schema, the network it asks for, and how that is trained."""
+
+    schema_: Schema
+    module_: TabularNetwork
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any,
+        dropout: Any,
+        batch_norm: Any,
+        bins: Any,
+        number_embedding: Any,
+        learning_rate_init: Any,
+        weight_decay: Any,
+        batch_size: Any,
+        max_iter: Any,
+        early_stopping: Any,
+        validation_fraction: Any,
+        n_iter_no_change: Any,
+        callbacks: Any,
+        random_state: Any,
+        verbose: Any,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.bins = bins
+        self.number_embedding = number_embedding
+        self.learning_rate_init = learning_rate_init
+        self.weight_decay = weight_decay
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @classmethod
+    def _examples(cls) -> list[Any]:
+        """Instances whose tests are quick."""
+        quick = {"max_iter": 40, "bins": 8, "number_embedding": 4, "random_state": 0}
+        return [cls(hidden_layer_sizes=(16,), learning_rate_init=0.02, **quick)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        return tags
+
+    # ------------------------------------------------------------------------------ inputs
+
+    def _fit_inputs(self, X: Any, y: Any, keep: bool) -> tuple[Inputs, Array]:
+        """The encoded rows, and y; learns the schema."""
+        frame = self._frame(X, y, reset=True)
+        check_consistent_length(frame, y)
+        y = self._check_target(y)
+        bins = check_int(self._name, "bins", self.bins, 1)
+        self.schema_ = Schema.learn(frame, bins, owner=self._name)
+        return tuple(self.schema_.encode(frame, owner=self._name)), y
+
+    def _check_target(self, y: Any) -> Array:
+        raise NotImplementedError
+
+    def _predict_inputs(self, X: Any) -> Inputs:
+        """The encoded rows of a table with the schema of fit."""
+        check_is_fitted(self)
+        frame = self._frame(X, reset=False)
+        numbers, flags, codes = self.schema_.encode(frame, owner=self._name)
+        return numbers.astype(_output_dtype(frame), copy=False), flags, codes
+
+    def _frame(self, X: Any, y: Any = "no_validation", *, reset: bool) -> DataFrame:
+        """X as a DataFrame with checked shape and names; arrays get the names x0, x1, ..."""
+        from pandas import DataFrame
+
+        if isinstance(X, DataFrame):
+            frame, names = X, list(map(str, X.columns))
+        else:
+            kind = None if hasattr(X, "dtype") else object  # a list may mix numbers and text
+            array = check_array(
+                X, dtype=kind, ensure_all_finite=False, estimator=self, input_name="X"
+            )
+            frame = DataFrame(array).infer_objects()
+            names = [f"x{column}" for column in range(array.shape[1])]
+        validate_data(self, X, y, reset=reset, skip_check_array=True)
+        if 0 in frame.shape:
+            raise ValueError(
+                f"{self._name}: X expects at least one sample (row) and one feature (column), "
+                f"got shape {list(frame.shape)}"
+            )
+        if not reset:
+            names = [column.name for column in self.schema_.columns]
+        return frame.set_axis(names, axis=1)
+
+    # ---------------------------------------------------------------------------- training
+
+    def _describe(self, inputs: Inputs, columns: int) -> dict[str, Any]:
+        owner = self._name
+        numbers, flags, _ = inputs
+        return {
+            "numbers": numbers.shape[1],
+            "flags": flags.shape[1],
+            "bins": self.schema_.bins,
+            "levels": self.schema_.levels,
+            "outputs": columns,
+            "hidden": check_sizes(owner, self.hidden_layer_sizes),
+            "dropout": check_number(owner, "dropout", self.dropout, 0, 1, open_maximum=True),
+            "batch_norm": check_bool(owner, "batch_norm", self.batch_norm),
+            "size": check_int(owner, "number_embedding", self.number_embedding, 1),
+        }
+
+    def _make_module(self, **arguments: Any) -> nn.Module:
+        return TabularNetwork(**arguments)
+
+    def _make_loss(self) -> nn.Module:
+        raise NotImplementedError
+
+    def _recipe(self, samples: int, one_pass: bool) -> Recipe:
+        owner = self._name
+        rate = check_number(
+            owner, "learning_rate_init", self.learning_rate_init, 0, open_minimum=True
+        )
+        decay = check_number(owner, "weight_decay", self.weight_decay, 0)
+        held_out = self._share_held_out(samples)
+        patience = check_int(owner, "n_iter_no_change", self.n_iter_no_change, 1)
+        size, epochs = self._size_and_epochs(round(samples * (1 - held_out)))
+        callbacks = fresh_callbacks(owner, self.callbacks)
+        if held_out:
+            callbacks.append(EarlyStopping("val_loss", patience))
+        return Recipe(
+            loss=self._make_loss(),
+            optimizer=lambda params: optim.AdamW(list(params), lr=rate, weight_decay=decay),
+            schedule="cosine",
+            epochs=epochs,
+            batch_size=size,
+            validation_fraction=held_out,
+            callbacks=callbacks,
+            progress=bool(self.verbose),
+        )
+
+    def _share_held_out(self, samples: int) -> float:
+        given = self.early_stopping
+        if isinstance(given, str):
+            check_choice(self._name, "early_stopping", given, ["auto"])
+            stopping = samples >= _LEAST_TO_HOLD_OUT
+        else:
+            stopping = check_bool(self._name, "early_stopping", given)
+        share = check_number(
+            self._name,
+            "validation_fraction",
+            self.validation_fraction,
+            0,
+            1,
+            open_minimum=True,
+            open_maximum=True,
+        )
+        return share if stopping else 0.0
+
+    def _size_and_epochs(self, samples: int) -> tuple[int, int]:
+        """Batch size and epochs; 'auto' makes some thousands of steps of small tables."""
+        size, epochs = self.batch_size, self.max_iter
+        if isinstance(size, str):
+            check_choice(self._name, "batch_size", size, ["auto"])
+            size = 2 ** int(np.clip(round(np.log2(max(samples, 1) / 64)), 5, 10))
+        size = min(check_int(self._name, "batch_size", size, 1), max(samples, 1))
+        if isinstance(epochs, str):
+            check_choice(self._name, "max_iter", epochs, ["auto"])
+            epochs = int(np.clip(2000 * size // max(samples, 1), 30, 200))
+        return size, check_int(self._name, "max_iter", epochs, 1)
+
+    def _train(self, inputs: Inputs, *args: Any, **kwargs: Any) -> None:
+        super()._train(inputs, *args, **kwargs)
+        settle(self.module_, self.schema_)
+
+    # ------------------------------------------------------------------------------ saving
+
+    def _fitted_state(self) -> dict[str, Any]:
+        return {**super()._fitted_state(), "schema_": self.schema_.state()}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        state = {**state, "schema_": Schema.from_state(state["schema_"])}
+        super()._restore(state)
+
+
+def settle(module: TabularNetwork, schema: Schema) -> None:
+    """Give missing and unseen levels that no row had the mean vector of the levels."""
+    with no_grad():
+        columns = [c for c in schema.columns if isinstance(c, CategoryColumn)]
+        for table, column in zip(module.category, columns, strict=True):
+            counts = np.array(column.counts, np.float32)
+            if not isinstance(table, nn.Embedding) or not len(counts):
+                continue
+            mean = lepton.tensor(counts / counts.sum()) @ table.weight[UNSEEN + 1 :].detach()
+            for code, rows in ((MISSING, column.missing), (UNSEEN, column.rare)):
+                if not rows:
+                    table.weight[code] = mean
+
+
+def _output_dtype(frame: DataFrame) -> type[np.floating[Any]]:
+    """float32 where that is the widest floating-point column, else float64."""
+    kinds = {str(dtype).lower() for dtype in frame.dtypes}
+    return np.float32 if "float32" in kinds and "float64" not in kinds else np.float64
