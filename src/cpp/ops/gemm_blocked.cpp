@@ -13,8 +13,9 @@
 namespace lepton {
 namespace {
 
-// Measured on Zen 3 to Zen 5: below this, b stays in the caches without packing.
-constexpr int64_t kUnpackedElements = 300 * 300;
+// Measured on Zen 3 to Zen 5: below this, b stays in the caches without packing. Each few rows of a
+// then pass along whole rows of b, so that of a column of b every fourth line need stay.
+constexpr int64_t kUnpackedElements = 300 * 300, kLinesApart = 4;
 // Up to so many rows of a are read in place: packing would cut them into unequal tiles.
 constexpr int64_t kRowsInPlace = 128;
 // Tiles of rows up to which a small product is cut by panels only, which spares a round of threads.
@@ -50,8 +51,9 @@ class Blocked {
         pack_a_(small_ ? call.a.column != 1 &&
                              !(call.a.row == 1 && fits_cache<T>(call.k, call.a.column))
                        : call.a.column != 1 || call.m > kRowsInPlace),
-        pack_b_(!small_ || call.b.column != 1 || !fits_cache<T>(call.k, call.b.row)),
+        pack_b_(!small_ || call.b.column != 1 || !fits_cache<T>(call.k / kLinesApart, call.b.row)),
         panels_(ceil_div(call.n, kernel_.columns)),
+        in_place_(pack_b_ ? 0 : call.n / kernel_.columns),
         tiles_(ceil_div(call.m, kernel_.max_rows)),
         parallel_(2.0 * static_cast<double>(call.m) * static_cast<double>(call.n) *
                       static_cast<double>(call.k) >
@@ -64,7 +66,9 @@ class Blocked {
   void run() {
     const int64_t wanted = parallel_ ? 4 * num_threads() : 1;
     // Few rows: a task packs each panel just before its only use, in the cache next to the core.
-    const bool all_rows = tiles_ <= (small_ ? kSmallTiles : most_tiles_) && panels_ >= wanted;
+    // In place, tasks are rows, which neither pack nor read the same rows of a twice.
+    const bool all_rows =
+        pack_b_ && tiles_ <= (small_ ? kSmallTiles : most_tiles_) && panels_ >= wanted;
     const int64_t tiles = all_rows ? tiles_
                                    : std::clamp<int64_t>(ceil_div(tiles_, wanted),
                                                          std::min<int64_t>(tiles_, 4), most_tiles_);
@@ -88,12 +92,9 @@ class Blocked {
   int64_t first_row(int64_t tile) const {  // equal tiles, or groups of packed rows
     return pack_a_ ? std::min(tile * kernel_.max_rows, call_.m) : call_.m * tile / tiles_;
   }
-  // A ragged panel is never read in place: tiles read whole rows.
-  bool packed(int64_t j) const { return pack_b_ || (j + 1) * kernel_.columns > call_.n; }
-
   // All panels that are not read in place, for several blocks of rows.
   void pack_b() {
-    const int64_t first = pack_b_ ? 0 : call_.n / kernel_.columns, size = kernel_.columns * call_.k;
+    const int64_t first = in_place_, size = kernel_.columns * call_.k;
     if (first == panels_) return;
     b_.emplace(static_cast<size_t>((panels_ - first) * size) * sizeof(T));
     const auto pack = [&](int64_t begin, int64_t end) {
@@ -115,7 +116,7 @@ class Blocked {
       packed_a.emplace(static_cast<size_t>((t1 - t0) * kernel_.max_rows * k_block_ + kMaxLanes) *
                        sizeof(T));
     const int64_t together = std::min(panels_together(kernel_), j1 - j0);
-    if (!b_ && packed(j1 - 1))
+    if (!b_ && j1 > in_place_)
       panel.emplace(static_cast<size_t>(k_block_ * kernel_.columns * together) * sizeof(T));
     for (int64_t k0 = 0; k0 < call_.k; k0 += k_block_) {
       const int64_t length = std::min(k_block_, call_.k - k0);
@@ -125,46 +126,50 @@ class Blocked {
         kernel_.pack_rows(rows, length, a.data, a.row, a.column, packed_a->as<T>());
         a.data = packed_a->as<T>();
       }
-      for (int64_t j = j0; j < j1; j += together)
-        run_panels(a, row0, rows, j, std::min(j + together, j1), k0, length,
-                   panel ? panel->template as<T>() : nullptr);
+      const MatrixView<T> b = {call_.b.data + k0 * call_.b.row, call_.b.row, call_.b.column};
+      const int64_t nr = kernel_.columns, split = std::clamp(in_place_, j0, j1);
+      if (split > j0) run_panels(a, row0, rows, j0, split, k0, length, b.data + j0 * nr, b.row, nr);
+      for (int64_t j = split; j < j1; j += together) {
+        const int64_t end = std::min(j + together, j1);
+        const T* packed = b_ ? b_->template as<T>() + (j - in_place_) * nr * call_.k + k0 * nr
+                             : panel->template as<T>();
+        if (!b_) pack_panels<T>(kernel_, length, call_.n, b, j, end, panel->template as<T>());
+        const int64_t size = nr * (b_ ? call_.k : length);
+        for (int64_t i = j; i < end; ++i)
+          run_panels(a, row0, rows, i, i + 1, k0, length, packed + (i - j) * size, nr, size);
+      }
     }
   }
 
-  // The rows times panels j to end; those that are neither in place nor packed go to `here` first.
+  // The rows times panels j to end, which lie b_panel apart.
   void run_panels(MatrixView<T> a, int64_t row0, int64_t rows, int64_t j, int64_t end, int64_t k0,
-                  int64_t length, T* here) const {
-    const int64_t nr = kernel_.columns, first = pack_b_ ? 0 : call_.n / nr,
-                  start = std::max(j, first);
-    const MatrixView<T> b = {call_.b.data + k0 * call_.b.row, call_.b.row, call_.b.column};
-    if (!b_ && start < end) pack_panels<T>(kernel_, length, call_.n, b, start, end, here);
-    for (; j < end; ++j) {
-      PanelCall<T> part = {};
-      part.rows = rows;
-      part.width = std::min(nr, call_.n - j * nr);
-      part.k = length;
-      part.a = a;
-      part.b = j < first ? b.data + j * nr
-               : b_      ? b_->template as<T>() + (j - first) * nr * call_.k + k0 * nr
-                         : here + (j - start) * nr * length;
-      part.b_row = j < first ? b.row : nr;
-      part.c = call_.c + row0 * call_.c_row + j * nr;
-      part.c_row = call_.c_row;
-      part.bias = call_.bias && k0 == 0 ? call_.bias + j * nr : nullptr;
-      part.accumulate = k0 > 0 || call_.accumulate;
-      part.row_end = panels_ == 1 && call_.c_row == call_.n && 2 * call_.n >= nr;
-      part.packed_a = pack_a_;
-      // Of a last panel half empty only the first half is computed.
-      const GemmKernel<T>& narrow = gemm_part<T>().narrow;
-      multiply_panel(part.width <= narrow.columns && !pack_a_ ? narrow : kernel_, part);
-    }
+                  int64_t length, const T* b, int64_t b_row, int64_t b_panel) const {
+    const int64_t nr = kernel_.columns;
+    PanelCall<T> part = {};
+    part.rows = rows;
+    part.width = std::min(nr, call_.n - j * nr);
+    part.k = length;
+    part.a = a;
+    part.b = b;
+    part.b_row = b_row;
+    part.c = call_.c + row0 * call_.c_row + j * nr;
+    part.c_row = call_.c_row;
+    part.bias = call_.bias && k0 == 0 ? call_.bias + j * nr : nullptr;
+    part.accumulate = k0 > 0 || call_.accumulate;
+    part.row_end = panels_ == 1 && call_.c_row == call_.n && 2 * call_.n >= nr;
+    part.packed_a = pack_a_;
+    part.panels = end - j;
+    part.b_panel = b_panel;
+    // Of a last panel half empty only the first half is computed.
+    const GemmKernel<T>& narrow = gemm_part<T>().narrow;
+    multiply_panel(part.width <= narrow.columns && !pack_a_ ? narrow : kernel_, part);
   }
 
   const GemmCall<T>& call_;
   const bool small_;
   const GemmKernel<T>& kernel_;
   const bool pack_a_, pack_b_;
-  const int64_t panels_, tiles_;
+  const int64_t panels_, in_place_, tiles_;  // the first in_place_ panels are read so
   const bool parallel_;
   int64_t k_block_, most_tiles_;
   std::optional<Scratch> b_;

@@ -25,6 +25,7 @@ void pack_panels(const GemmKernel<T>& kernel, int64_t k, int64_t n, MatrixView<T
 }
 
 /// c[rows, width] = a[rows, k] b + bias for one panel; width is at most the columns of the kernel.
+/// For several panels side by side it is just those, of each.
 template <class T>
 struct PanelCall {
   int64_t rows, width, k;
@@ -38,13 +39,16 @@ struct PanelCall {
   // c[i, width] is c[i + 1, 0] and width at least half a tile, so that a tile may write over the
   // end of a row into the next one, which is written later; not at the last row.
   bool row_end;
-  bool packed_a = false;  // a.data comes from pack_rows
+  bool packed_a = false;            // a.data comes from pack_rows
+  int64_t panels = 1, b_panel = 0;  // how many, and elements of b from one to the next
 };
 
-/// Runs the tiles from the top of the panel down, equal ones where packing has not cut the rows.
+/// Runs the tiles from the top down, across all panels: equal ones where packing has not cut the
+/// rows.
 template <class T>
 void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
   const int64_t nr = kernel.columns, tiles = ceil_div(call.rows, kernel.max_rows), zero = 0;
+  const int64_t least = call.rows / tiles, more = call.rows % tiles;
   const bool ragged = call.width < nr, over = call.row_end && !call.accumulate;
   alignas(64) T out[kMaxTileElements], bias[kMaxTileElements];
   GemmTile<T> tile = {};
@@ -53,26 +57,25 @@ void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
   tile.a_row = call.packed_a ? 1 : call.a.row;
   tile.a_step = call.packed_a ? kernel.max_rows : call.a.column;
   tile.a_offsets = &zero;
-  tile.b = call.b;
   tile.b_row = call.b_row;
-  tile.bias = call.bias;
+  const T* first_bias = call.bias;
   if (ragged && call.bias) {
     std::fill(std::copy(call.bias, call.bias + call.width, bias), bias + nr, T(0));
-    tile.bias = bias;
+    first_bias = bias;
   }
-  const auto first_row = [&](int64_t t) {
-    return call.packed_a ? std::min(t * kernel.max_rows, call.rows) : call.rows * t / tiles;
-  };
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t row = first_row(t), next = first_row(t + 1);
+  for (int64_t t = 0, row = 0; t < tiles; ++t, row += tile.rows) {
     T* c = call.c + row * call.c_row;
     const bool buffered = ragged && !(over && t + 1 < tiles);
-    tile.rows = next - row;
+    tile.rows = call.packed_a ? std::min(kernel.max_rows, call.rows - row) : least + (t < more);
     tile.a = call.a.data + row * (call.packed_a ? call.k : call.a.row);
-    tile.c = buffered ? out : c;
     tile.c_row = buffered ? nr : call.c_row;
     tile.accumulate = call.accumulate && !buffered;
-    kernel.tile(tile);
+    for (int64_t p = 0; p < call.panels; ++p) {
+      tile.b = call.b + p * call.b_panel;
+      tile.bias = first_bias ? first_bias + p * nr : nullptr;
+      tile.c = buffered ? out : c + p * nr;
+      kernel.tile(tile);
+    }
     for (int64_t i = 0; buffered && i < tile.rows; ++i)
       for (int64_t j = 0; j < call.width; ++j) {
         T& to = c[i * call.c_row + j];
