@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from support.reference import Anything
 from support.samples import Call
 
 Array = np.ndarray[Any, Any]
@@ -33,16 +34,23 @@ def spread(
     call: Call,
     rough: Callable[[Call], list[Any]] | None = None,
 ) -> list[Array]:
-    """How much results move per relative change of the inputs (and of the steps, in `rough`)."""
-    center = function(call)
+    """How much results move per relative change of the inputs (and of the steps, in `rough`).
+
+    What a formula leaves open does not move.
+    """
+    center = _numbers(function(call))
     moved = [np.zeros(np.shape(c)) for c in center]
     for _ in range(TRIALS):
         nearby = call.map(disturbed)
-        for m, y, c in zip(moved, (rough or function)(nearby), center, strict=True):
+        for m, y, c in zip(moved, _numbers((rough or function)(nearby)), center, strict=True):
             with np.errstate(all="ignore"):
                 change = np.abs(np.asarray(y, np.float64) - np.asarray(c, np.float64)) / STEP
             np.maximum(m, np.where(np.isfinite(change), change, 0), out=m)
     return moved
+
+
+def _numbers(results: list[Any]) -> list[Any]:
+    return [0.0 if isinstance(r, Anything) else r for r in results]
 
 
 def longest_sum(call: Call) -> int:

@@ -3,6 +3,7 @@
 #pragma once
 #include "kernels/attention_table.h"
 #include "kernels/conv_table.h"
+#include "kernels/coordinate_table.h"
 #include "kernels/copy_table.h"
 #include "kernels/elementwise_table.h"
 #include "kernels/gemm_table.h"
@@ -21,6 +22,7 @@
 #define LEPTON_KERNEL_FAMILIES(X)  \
   X(attention, AttentionTable)     \
   X(conv, ConvTable)               \
+  X(coordinate, CoordinateTable)   \
   X(copy, CopyTable)               \
   X(elementwise, ElementwiseTable) \
   X(gemm, GemmTable)               \

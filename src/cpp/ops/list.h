@@ -4,6 +4,7 @@
 #include "ops/activation.h"
 #include "ops/attention.h"
 #include "ops/conv.h"
+#include "ops/coordinate_descent.h"
 #include "ops/create.h"
 #include "ops/dropout.h"
 #include "ops/elementwise.h"
@@ -54,6 +55,7 @@ template <class Visit>
 void visit_internal_ops(Visit&& op) {
   visit_optimizer_ops(op);
   visit_gram_ops(op);
+  visit_coordinate_ops(op);
 }
 
 }  // namespace lepton

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "autograd/node.h"
+#include "core/interrupt.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/storage.h"
@@ -14,7 +15,18 @@ namespace lepton::python {
 
 namespace py = pybind11;
 
+namespace {
+
+// Runs Python's handlers of signals that arrived: Ctrl-C is an exception there.
+void check_signals() {
+  const py::gil_scoped_acquire lock;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+}
+
+}  // namespace
+
 void bind_runtime(py::module_& m) {
+  set_interrupt_check(&check_signals);
   m.def("get_num_threads", &num_threads, "Threads that ops use.");
   m.def("set_num_threads", &set_num_threads, py::arg("n"), "Sets the threads that ops use.");
   m.def("num_threads_reason", &num_threads_reason, "Why that many threads.");
