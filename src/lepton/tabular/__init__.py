@@ -10,5 +10,6 @@ True
 """
 
 from lepton.tabular.mlp import *
+from lepton.tabular.neural import *
 from lepton.tabular.schema import *
 from lepton.tabular.tabular import *

@@ -19,7 +19,7 @@ from lepton.estimator import Estimator
 from lepton.nn import BatchNorm1d, Module
 from lepton.optim import Optimizer
 from lepton.optim.lr_scheduler import LRScheduler
-from lepton.tabular.objective import Objective, Weighted
+from lepton.tabular.objective import Objective, Penalty, Weighted
 from lepton.tabular.recipe import Recipe, make_schedule
 from lepton.tabular.stopping import Score
 from lepton.training import Callback, History, Trainer
@@ -107,6 +107,17 @@ class NetworkEstimator(Estimator):
     def _measure(self, outputs: Array, targets: Array, weights: Array | None) -> float:
         """The score of outputs, for the validation curve."""
 
+    def _input_checks(self) -> dict[str, Any]:
+        """What `validate_data` shall look at in X; rows lie next to each other for batches."""
+        return {"order": "C"}
+
+    def _predict_inputs(self, X: Any) -> Inputs:
+        """The network's inputs for X, with the features of the fit."""
+        return (self._check_predict(X, **self._input_checks()),)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
     # ------------------------------------------------------------------------ training
 
     def _train(
@@ -137,6 +148,8 @@ class NetworkEstimator(Estimator):
             Make one pass with its optimiser and schedule, which it may have kept.
         """
         keep = keep and hasattr(self, "module_")
+        if not keep and hasattr(self, "module_"):
+            del self.module_  # a fit that fails leaves nothing half new
         outside = lepton.get_rng_state()
         try:
             if keep:
@@ -162,35 +175,32 @@ class NetworkEstimator(Estimator):
             module, arguments = self.module_, self._arguments
         else:
             arguments = self._describe(inputs, columns)
-            module = self._make_module(**arguments).to(_float_dtype(inputs))
+            module = self._make_module(**arguments).to(float_dtype(inputs))
         dtype = _dtype_of(module)
         inputs = _as_dtype(dtype, *inputs)
         columns = self._probe(module, inputs, columns)
         classes = target if target.dtype.kind == "i" else None
         if classes is None or columns == 1:  # one score is compared with 0 and 1 as numbers
             target = target.astype(dtype, copy=False)
+        mean_weight = self._mean_weight(weight)
+        weight = None if weight is None else weight.astype(dtype, copy=False)
         train, held_out = self._split(
             (*inputs, target), weight, classes, recipe.validation_fraction
         )
         steps = -(-len(train) // recipe.batch_size)
-        if not (resume and keep):
-            self._optimizer = recipe.optimizer(module.parameters())
+        weights = [p for p in module.parameters() if p.ndim > 1]
+        if not (resume and keep and hasattr(self, "_optimizer")):
+            others = [p for p in module.parameters() if p.ndim <= 1]
+            self._optimizer = recipe.optimizer([{"params": weights}, {"params": others}])
             self._schedule = make_schedule(
                 self._name, recipe.schedule, self._optimizer, recipe.epochs, steps
             )
-        scores = [] if held_out is None else [Score(self._score_name, self._measure)]
+        penalty = Penalty(recipe.alpha, weights, self._optimizer) if recipe.alpha else None
         trainer = Trainer(
             module,
-            Objective(
-                self._name,
-                recipe.loss,
-                self._align,
-                [p for p in module.parameters() if p.ndim > 1],
-                recipe.alpha,
-                self._mean_weight(weight),
-            ),
+            Objective(self._name, recipe.loss, self._align, penalty, mean_weight),
             self._optimizer,
-            metrics=scores,
+            metrics=[] if held_out is None else [Score(self._score_name, self._measure)],
             callbacks=recipe.callbacks,
             scheduler=self._schedule,
             progress=recipe.progress,
@@ -209,6 +219,8 @@ class NetworkEstimator(Estimator):
             trainer.fit(loader, recipe.epochs, validation=validation, resume=resumable)
         finally:
             module.eval()
+            if penalty is not None:
+                penalty.close()
         self.module_, self._arguments, self.n_outputs_ = module, arguments, columns
         self.callbacks_ = recipe.callbacks
         self._note(trainer, len(train), keep)
@@ -280,7 +292,7 @@ class NetworkEstimator(Estimator):
     def _outputs(self, inputs: Inputs) -> Array:
         """The network's outputs, [samples, outputs], in the dtype of the first input."""
         dtype = _dtype_of(self.module_)
-        result = np.empty((len(inputs[0]), self.n_outputs_), _float_dtype(inputs, dtype))
+        result = np.empty((len(inputs[0]), self.n_outputs_), float_dtype(inputs, dtype))
         with evaluating(self.module_):
             for start in range(0, len(result), _ROWS):
                 rows = slice(start, start + _ROWS)
@@ -319,7 +331,7 @@ class NetworkEstimator(Estimator):
         self.module_, self.history_, self.callbacks_ = module.eval(), History(rows), []
 
 
-def _float_dtype(inputs: Inputs, other: Any = np.float32) -> Any:
+def float_dtype(inputs: Inputs, other: Any = np.float32) -> Any:
     """The dtype of the first input, or `other` where it holds no floating-point numbers."""
     return inputs[0].dtype if inputs[0].dtype.kind == "f" else other
 

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import lepton
+from lepton import _core, optim
 from lepton.array import Tensor
 from lepton.data import ArrayDataset, Dataset
 from lepton.data.indices import Indices
@@ -45,6 +47,46 @@ def _joined(entries: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*inputs, (target, weight))
 
 
+class Penalty:
+    """``alpha / (2 w) sum(W**2)`` for the weights W and the total weight w of a batch's samples.
+
+    SGD and Adam add their weight decay to the gradient, which is the gradient of this, and cheaper;
+    other optimisers get it as part of the loss.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength.
+    weights : sequence of Tensor
+        W: the parameters of the optimiser's first group.
+    optimizer : Optimizer
+        What is going to step.
+    """
+
+    def __init__(self, alpha: float, weights: Sequence[Tensor], optimizer: optim.Optimizer) -> None:
+        self.alpha, self.weights = alpha, list(weights)
+        adds = type(optimizer) in (optim.SGD, optim.Adam)
+        self.group = optimizer.param_groups[0] if adds else None
+        self.decay = self.group["weight_decay"] if self.group is not None else 0.0
+
+    def add(self, loss: Tensor, weight: float) -> Tensor:
+        """Return the loss of a batch of that weight with the penalty on it."""
+        factor = self.alpha / weight
+        if self.group is None:
+            for tensor in self.weights:
+                loss = loss + lepton.sum(tensor * tensor) * (factor / 2)
+            return loss
+        self.group["weight_decay"] = self.decay + factor
+        norm = _core.clip_grad_norm(self.weights, math.inf, 1e-6)  # scales nothing
+        total: Tensor = loss + norm * norm * (factor / 2)
+        return total
+
+    def close(self) -> None:
+        """Give the optimiser its own weight decay back."""
+        if self.group is not None:
+            self.group["weight_decay"] = self.decay
+
+
 class Objective:
     """The loss that a `Trainer` calls: weighted by sample, with an L2 penalty while training.
 
@@ -62,10 +104,8 @@ class Objective:
         there are weights, one for each sample.
     align : callable
         Brings an output and its target into the forms that `loss` takes.
-    penalised : sequence of Tensor
-        W.
-    alpha : float
-        Strength of the penalty.
+    penalty : Penalty, optional
+        What is added to the loss of a step.
     mean_weight : float
         Mean weight of all samples.
     """
@@ -75,8 +115,7 @@ class Objective:
         owner: str,
         loss: Callable[[Any, Any], Tensor],
         align: Align,
-        penalised: Sequence[Tensor] = (),
-        alpha: float = 0.0,
+        penalty: Penalty | None = None,
         mean_weight: float = 1.0,
     ) -> None:
         self.owner, self.loss, self.align = owner, loss, align
@@ -85,7 +124,7 @@ class Objective:
         if hasattr(loss, "reduction"):
             self.each = copy.copy(loss)
             self.each.reduction = "none"
-        self.penalised, self.alpha, self.mean_weight = list(penalised), alpha, mean_weight
+        self.penalty, self.mean_weight = penalty, mean_weight
 
     def __call__(self, output: Tensor, target: Any) -> Tensor:
         """Return the objective of a batch; `target` is the target or (target, weight)."""
@@ -95,11 +134,8 @@ class Objective:
             value = self._reduced(self.loss(output, target))
         else:
             value = self._weighted(self.each(output, target), weight)
-        if self.alpha and lepton.is_grad_enabled():
-            factor = self.alpha / (2 * output.shape[0] * self.mean_weight)
-            for tensor in self.penalised:
-                flat = tensor.reshape(-1)
-                value = value + lepton.vecdot(flat, flat) * factor
+        if self.penalty is not None and lepton.is_grad_enabled():
+            value = self.penalty.add(value, output.shape[0] * self.mean_weight)
         return value
 
     def _weighted(self, losses: Tensor, weight: Tensor) -> Tensor:

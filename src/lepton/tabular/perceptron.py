@@ -180,7 +180,8 @@ class Perceptron(NetworkEstimator):
             check_choice(self._name, "learning_rate", given, names)
         power = check_number(self._name, "power_t", self.power_t, 0)
         if isinstance(given, str) and given == "invscaling":
-            return InverseScaling(samples, power)
+            before = self.t_ if self.warm_start and hasattr(self, "t_") else 0
+            return InverseScaling(samples, power, before)
         return None if isinstance(given, str) and given == "adaptive" else given
 
     # ------------------------------------------------------------ scikit-learn's attributes

@@ -15,7 +15,7 @@ from lepton.training import Callback
 
 __all__: list[str] = []
 
-OptimizerFactory = Callable[[Iterable[Tensor]], optim.Optimizer]
+OptimizerFactory = Callable[[Iterable[Any]], optim.Optimizer]
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Recipe:
     loss : callable
         A loss of `lepton.nn`, or a function of output and target.
     optimizer : callable
-        Makes an optimiser of parameters.
+        Makes an optimiser of groups of parameters.
     schedule : str or callable, optional
         See `make_schedule`.
     epochs, batch_size : int
@@ -84,7 +84,7 @@ def make_optimizer(
             f"got {given!r}"
         )
 
-    def make(params: Iterable[Tensor]) -> optim.Optimizer:
+    def make(params: Iterable[Any]) -> optim.Optimizer:
         optimizer = kind(list(params), **options)
         if not isinstance(optimizer, optim.Optimizer):
             raise TypeError(
@@ -108,13 +108,15 @@ def _optimizers() -> dict[str, type[optim.Optimizer]]:
 
 @dataclass
 class InverseScaling:
-    """scikit-learn's 'invscaling': ``1 / (samples seen + 1) ** power`` after each epoch."""
+    """scikit-learn's 'invscaling': ``1 / (samples seen + 1) ** power`` after the first epoch."""
 
-    samples: int
+    samples: int  # in an epoch
     power: float
+    before: int = 0  # seen in earlier fits
 
     def __call__(self, epoch: int) -> float:
-        return float((epoch * self.samples + 1) ** -self.power)
+        seen = self.before + epoch * self.samples
+        return float((seen + 1) ** -self.power) if epoch else 1.0
 
 
 def make_schedule(

@@ -16,7 +16,7 @@ from sklearn.utils.validation import column_or_1d
 
 from lepton.array import Tensor
 from lepton.nn import Module, functional
-from lepton.tabular.network import Array, Inputs, NetworkEstimator
+from lepton.tabular.network import Array, Inputs, NetworkEstimator, float_dtype
 
 __all__: list[str] = []
 
@@ -100,12 +100,8 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _fit_inputs(self, X: Any, y: Any, keep: bool) -> tuple[Inputs, Array]:
         """The network's inputs, checked, and y; `keep` demands the features of the fit before."""
-        X, y = self._check_fit(X, y, numeric=False, order="C", reset=not keep)
+        X, y = self._check_fit(X, y, numeric=False, reset=not keep, **self._input_checks())
         return (X,), y
-
-    def _predict_inputs(self, X: Any) -> Inputs:
-        """The network's inputs, with the features of the fit."""
-        return (self._check_predict(X, order="C"),)
 
     def _encode(self, y: Array) -> NDArray[np.int64]:
         codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
@@ -113,7 +109,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         if strange.any():
             raise ValueError(
                 f"{self._name}: y expects the classes {self.classes_.tolist()}, "
-                f"got {y[strange][0]!r}"
+                f"got {y[strange].tolist()[0]!r}"
             )
         return codes.astype(np.int64, copy=False)
 
@@ -224,12 +220,9 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
 
     def _fit_inputs(self, X: Any, y: Any, keep: bool) -> tuple[Inputs, Array]:
         """The network's inputs, checked, and y; `keep` demands the features of the fit before."""
-        X, y = self._check_fit(X, y, multi_output=True, order="C", reset=not keep)
-        return (X,), y
-
-    def _predict_inputs(self, X: Any) -> Inputs:
-        """The network's inputs, with the features of the fit."""
-        return (self._check_predict(X, order="C"),)
+        checks = {"multi_output": True, "reset": not keep, **self._input_checks()}
+        X, y = self._check_fit(X, y, numeric=False, **checks)
+        return (X,), y.astype(float_dtype((X,)), copy=False)
 
     def _align(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return (output if output.ndim == 2 else output.reshape(target.shape)), target
