@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["Centred", "Factor", "factorise", "solve"]
 
 # Below this many elements the orthogonal factors are kept whole and the solution is refined.
-_SMALL = 1 << 17
+_SMALL = 1 << 14
 # The closed form errs by cond(X'X) eps, columns of X having norm 1. Up to the first bound that is
 # good enough, up to the second one step of refinement brings it below that.
 _GOOD_RCOND, _LEAST_RCOND = 1e-4, 1e-9
+# Steps of refinement, at most: each gains digits as long as cond(X) eps < 1.
+_STEPS = 10
 # Rows that are centred and factorised together.
 _BLOCK_ROWS = 4096
 # A pilot mean further off than so many standard deviations loses digits by cancellation.
@@ -213,8 +215,11 @@ def _reduce(data: Centred) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.ascontiguousarray(top[:, :p]), np.ascontiguousarray(top[:, p:])
 
 
-def solve(data: Centred, factor: Factor) -> NDArray[np.float64]:
-    """The coefficients [features, targets] of least squares; of many solutions the shortest."""
+def solve(data: Centred, factor: Factor) -> NDArray[Any]:
+    """The coefficients [features, targets] of least squares; of many solutions the shortest.
+
+    float64, or wider where they have been refined.
+    """
     coef = _back(factor, factor.rotated)
     if factor.Q is not None:
         return _refine(data, factor, coef)
@@ -241,14 +246,32 @@ def _back(factor: Factor, rotated: NDArray[np.float64]) -> NDArray[np.float64]:
     return coef
 
 
-def _refine(data: Centred, factor: Factor, coef: NDArray[Any]) -> NDArray[np.float64]:
-    """Two steps with residuals in extended precision bring back digits lost to condition."""
+def _refine(data: Centred, factor: Factor, coef: NDArray[Any]) -> NDArray[Any]:
+    """Coefficients and residuals refined together, in extended precision (Bjorck, BIT 7, 1967).
+
+    They solve ``residual + X b = y`` and ``X' residual = 0``. To correct b alone would cost as many
+    digits as residuals are larger than what b explains.
+    """
     assert factor.Q is not None
-    wide = np.longdouble
+    wide, chosen = np.longdouble, factor.order[: factor.rank]
     x = data.X.astype(wide) - data.x_mean
     y = data.y.astype(wide) - data.y_mean
-    root = 1 if data.weight is None else np.sqrt(data.weight.astype(wide))[:, None]
-    for _ in range(2):
-        residual = ((y - x @ coef.astype(wide)) * root).astype(np.float64)
-        coef = coef + _back(factor, factor.Q.T @ residual)
+    if data.weight is not None:
+        root = np.sqrt(data.weight.astype(wide))[:, None]
+        x *= root
+        y *= root
+    coef = coef.astype(wide)
+    residual, last = y - x @ coef, np.inf
+    for _ in range(_STEPS if factor.rank else 0):
+        unmet = (y - x @ coef - residual).astype(np.float64)
+        slope = (residual.T @ x).T[chosen].astype(np.float64) / factor.scale[chosen, None]
+        change = factor.Q.T @ unmet
+        change += linalg.solve_triangular(factor.R[:, : factor.rank], slope, trans="T")
+        size = np.abs(change).max()
+        if not size < last / 2:  # rounding is all that is left
+            break
+        last = size
+        coef += _back(factor, change)
+        residual += unmet - factor.Q @ change
+    factor.residual = (residual**2).sum(0).astype(np.float64)
     return coef

@@ -112,7 +112,7 @@ def _inference(data: Centred, factor: Factor, coef: NDArray[np.float64], centre:
     total_weight = n if weight is None else float(weight.sum(dtype=np.float64))
     terms = factor.rank + centre
     df_resid = n - terms
-    rss = factor.residual if factor.closed_form else None
+    rss = factor.residual if factor.closed_form or factor.Q is not None else None
     rss = data.residual_sums(coef) if rss is None else rss
     with np.errstate(divide="ignore", invalid="ignore"):
         dispersion = rss / df_resid if df_resid > 0 else np.full_like(rss, np.nan)
@@ -135,7 +135,7 @@ def _inference(data: Centred, factor: Factor, coef: NDArray[np.float64], centre:
     }
     return Inference(
         title="Weighted least squares" if weight is not None else "Ordinary least squares",
-        estimates=coef,
+        estimates=coef.astype(np.float64),
         intercept=(data.y_mean - data.x_mean @ coef).astype(np.float64) if centre else None,
         rows=factor.rows(),
         x_mean=data.x_mean.astype(np.float64),
