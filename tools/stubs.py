@@ -159,9 +159,7 @@ FUNCTIONS = """Operand = Tensor | np.ndarray[Any, Any] | bool | int | float
 registry: list[dict[str, Any]]
 
 class SparseRows:
-    def __init__(
-        self, indices: Tensor, values: Tensor, shape: Sequence[builtins.int]
-    ) -> None: ...
+    def __init__(self, indices: Tensor, values: Tensor, shape: Sequence[builtins.int]) -> None: ...
     @property
     def indices(self) -> Tensor: ...
     @property
