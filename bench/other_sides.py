@@ -1,4 +1,4 @@
-"""The sides that are no tape-based framework: NumPy, ONNX Runtime, Keras."""
+"""The sides that are no tape-based framework: NumPy, scikit-learn, ONNX Runtime, Keras."""
 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
@@ -14,6 +14,10 @@ def load(name: str, threads: int) -> Any:
         import numpy
 
         return SimpleNamespace(side=name, threads=threads, lib=numpy)
+    if name == "sklearn":
+        import sklearn
+
+        return SimpleNamespace(side=name, threads=threads, lib=sklearn)
     if name == "onnxruntime":
         import onnxruntime
 

@@ -19,6 +19,7 @@ PEERS = {
     "torch-default": "default",
     "torch-compile": "compile",
     "numpy": "NumPy",
+    "sklearn": "scikit-learn",
     "onnxruntime": "ORT",
     "keras-tensorflow": "Keras TF",
     "keras-jax": "Keras JAX",

@@ -24,6 +24,7 @@ FAMILIES = {
     "torch-default": ("torch-default", "torch", "framework"),
     "torch-compile": ("torch-compile",),
     "numpy": ("numpy",),
+    "sklearn": ("sklearn",),
     "onnxruntime": ("onnxruntime",),
     "keras-tensorflow": ("keras",),
     "keras-jax": ("keras",),

@@ -52,7 +52,7 @@ def test_case_agrees_with_its_peers(question: str, name: str) -> None:
         if not worker.LACKING.search(str(error)):
             raise
         pytest.skip(f"not built: {error}")
-    for peer in ("torch", "numpy"):
+    for peer in ("torch", "numpy", "sklearn"):
         if sides.builder(found.sides, peer) is None or importlib.util.find_spec(peer) is None:
             continue
         theirs = outputs(peer, question, name)
