@@ -32,19 +32,13 @@ struct TapStep<uint8_t> {
 template <class T, class I>
 LEPTON_INLINE Mask<T> load_tap(const I* p, int64_t lanes) {
   using Between = typename TapVec<T, typename TapStep<I>::type>::type;
+  if constexpr (sizeof(I) == 1 && kLanes<T> == 8)  // one instruction with AVX2, for GCC only so
+    if (lanes == 8) return Mask<T>{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
   typename TapVec<T, I>::type v{};
   if (lanes == kLanes<T>)
     memcpy(&v, p, sizeof v);
   else
     memcpy(&v, p, static_cast<size_t>(lanes) * sizeof(I));
-#if defined(__AVX2__) && !defined(__clang__)
-  if constexpr (sizeof(I) == 1 && kLanes<T> == 8 && sizeof(T) == 4) {  // one instruction
-    typedef int64_t Words __attribute__((vector_size(16)));
-    typedef char Bytes __attribute__((vector_size(16)));
-    const Words low = {reinterpret_cast<int64_t>(v), 0};
-    return __builtin_ia32_pmovzxbd256(reinterpret_cast<Bytes>(low));
-  }
-#endif
   return __builtin_convertvector(__builtin_convertvector(v, Between), Mask<T>);
 }
 template <class T, class I>

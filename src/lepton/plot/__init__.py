@@ -11,3 +11,4 @@ from lepton.plot.grid import *
 from lepton.plot.importance import *
 from lepton.plot.regression import *
 from lepton.plot.roc import *
+from lepton.plot.line import *

@@ -51,8 +51,12 @@ def _style() -> Iterator[None]:
         import matplotlib
     except ImportError as error:
         raise ImportError("lepton.plot needs Matplotlib: pip install matplotlib") from error
-    if "IPython" in sys.modules:
-        import matplotlib.pyplot
+    if "IPython" in sys.modules and "matplotlib.pyplot" not in sys.modules:
+        from matplotlib import pyplot
+
+        # A notebook shows figures once its backend is loaded, which pyplot puts off.
+        if "inline" in (backend := pyplot.get_backend()):
+            pyplot.switch_backend(backend)
     with matplotlib.rc_context(_STYLE):
         yield
 
