@@ -9,6 +9,6 @@ from lepton.plot.confusion import *
 from lepton.plot.curves import *
 from lepton.plot.grid import *
 from lepton.plot.importance import *
+from lepton.plot.line import *
 from lepton.plot.regression import *
 from lepton.plot.roc import *
-from lepton.plot.line import *
