@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -261,11 +259,6 @@ def test_levels_that_no_row_had_get_the_mean_vector() -> None:
     np.testing.assert_allclose(table[:2], [mean, mean], rtol=1e-6, atol=1e-7)
     settle(model.module_, model.schema_)
     np.testing.assert_allclose(table[:2], [mean, mean], rtol=1e-6, atol=1e-7)
-
-
-@pytest.mark.parametrize("module", ["tabular", "schema", "measures"])
-def test_examples_print_what_they_say(module: str) -> None:
-    assert doctest.testmod(importlib.import_module(f"lepton.tabular.{module}")).failed == 0
 
 
 def test_the_best_epoch_is_kept() -> None:

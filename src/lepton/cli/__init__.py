@@ -42,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=(
             "examples:\n"
             "  lepton train image                          a CNN on handwritten digits\n"
+            "  lepton train tabular houses.csv --target price   a network on a table\n"
             "  lepton evaluate runs/digits                 how good it is\n"
             "  lepton predict runs/digits five.png         what a picture shows\n"
             "  lepton info                                 CPU, threads, versions\n"

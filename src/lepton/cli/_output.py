@@ -8,7 +8,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,35 +49,38 @@ def print_table(
     title: str = "",
     left: int = 1,
     style: Callable[[int, int], str] = lambda row, column: "",
+    file: TextIO | None = None,
 ) -> None:
     """Print rows of text; the first `left` columns are aligned to the left, the rest right.
 
-    On a terminal `style` gives each cell its colour, as rich names it.
+    On a terminal `style` gives each cell its colour, as rich names it. Without `file` that is
+    standard output.
     """
+    file = sys.stdout if file is None else file
     lines = [list(map(str, row)) for row in rows]
-    table = _rich_table(headers, title, left)
+    table = _rich_table(headers, title, left, file)
     if table is not None:
         from rich.console import Console
         from rich.text import Text
 
         for row, line in enumerate(lines):
             table.add_row(*(Text(cell, style(row, column)) for column, cell in enumerate(line)))
-        Console(file=sys.stdout).print(table)
+        Console(file=file).print(table)
         return
     widths = [max(map(len, column)) for column in zip(headers, *lines, strict=True)]
     if title:
-        print(title)
+        print(title, file=file)
     head = [list(headers), ["-" * width for width in widths]] if any(headers) else []
     for line in [*head, *lines]:
         cells = (
             cell.ljust(width) if place < left else cell.rjust(width)
             for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-        print("  ".join(cells).rstrip())
+        print("  ".join(cells).rstrip(), file=file)
 
 
-def _rich_table(headers: Sequence[str], title: str, left: int) -> Any:
-    if not sys.stdout.isatty():
+def _rich_table(headers: Sequence[str], title: str, left: int, file: TextIO) -> Any:
+    if not file.isatty():
         return None
     try:
         from rich import box

@@ -5,6 +5,7 @@ examples:
   lepton evaluate runs/digits
   lepton evaluate runs/digits --checkpoint last
   lepton evaluate runs/animals --data more-animals/      a folder with the same class folders
+  lepton evaluate runs/houses --data more-houses.csv     a table with the columns of the run
   lepton evaluate runs/digits --format json
 """
 
@@ -19,7 +20,7 @@ from lepton.training import RunDirectory
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser)
     parser.add_argument(
-        "--data", help="other data than that of the run: a name, or the path of a folder"
+        "--data", help="other data than that of the run: a name, or the path of a folder or table"
     )
 
 

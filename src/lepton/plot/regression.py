@@ -70,7 +70,8 @@ def predicted_against_true(
             x, y, gridsize=60, extent=(low, high, low, high), bins="log", mincnt=1, cmap=colors,
             linewidths=0.2,
         )  # fmt: skip
-        bar = figure.colorbar(cells, ax=axes, shrink=0.8, label="samples")
+        bar = figure.colorbar(cells, ax=axes, shrink=0.8, label="samples", format="%d")
+        bar.ax.minorticks_off()
         bar.outline.set_visible(False)
     else:
         axes.scatter(x, y, s=18, color=BLUE, alpha=0.45, linewidths=0)

@@ -81,7 +81,7 @@ class ClassMeasures:
         return {
             "accuracy": right.sum() / total,
             "balanced_accuracy": (right[true > 0] / true[true > 0]).mean(),
-            "f1": (2 * right[either] / (true + guessed)[either]).mean(),
+            "f1_macro": (2 * right[either] / (true + guessed)[either]).mean(),
             "roc_auc": float(np.mean([curve.area(weight) for curve in self.curves])),
             "log_loss": self.losses @ weight / total,
         }

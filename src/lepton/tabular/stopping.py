@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from lepton.array import asarray
 from lepton.metrics import Metric
 from lepton.metrics.inputs import to_array
 from lepton.training import EarlyStopping
@@ -115,9 +116,21 @@ class Score(Metric):
         parts = targets if isinstance(targets, tuple) else (targets,)
         self.batches.append((to_array(predictions), *map(to_array, parts)))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that was kept, for a checkpoint."""
+        return {"parts": [asarray(part) for part in self._parts()]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the metric that gave `state` stood."""
+        self.batches = [tuple(map(to_array, state["parts"]))] if state["parts"] else []
+
+    def _parts(self) -> list[Any]:
+        """Outputs, targets and perhaps weights of all batches."""
+        return [np.concatenate(parts) for parts in zip(*self.batches, strict=True)]
+
     def compute(self) -> float:
         """Return the score; NaN if an output is not finite."""
-        outputs, *rest = map(np.concatenate, zip(*self.batches, strict=True))
+        outputs, *rest = self._parts()
         if not np.isfinite(outputs).all():
             return math.nan
         return float(self.function(outputs, rest[0], rest[1] if len(rest) > 1 else None))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shlex
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ import lepton
 from lepton import Trainer, plot
 from lepton._check import check_choice, check_int, check_number
 from lepton.cli._image import ImageRun, load_data, model_classes, probabilities, ready_data
-from lepton.cli._output import add_format, print_confusion, print_json, print_table
+from lepton.cli._output import print_confusion, print_json, print_table
+from lepton.cli._runs import add_option, add_run_options, open_run, say_how_to_go_on
 from lepton.data import DataLoader, Subset, datasets, stratified_split
 from lepton.data.datasets import ImageData
 from lepton.metrics import Accuracy, confusion_matrix
@@ -49,12 +50,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    def option(name: str, text: str, **more: Any) -> None:
-        default = DEFAULTS[name]
-        shown = "" if default is None else f" (default: {default})"
-        flag = "--" + name.replace("_", "-")
-        parser.add_argument(flag, default=argparse.SUPPRESS, help=text + shown, **more)
-
+    option = functools.partial(add_option, parser, DEFAULTS)
     option("data", f"{', '.join(ready_data())}, or a folder of class folders or of IDX files")
     option("model", f"the network: {', '.join(model_classes())}")
     option("epochs", "passes over the training images (default: by their number)", type=int)
@@ -65,53 +61,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("image_size", "height and width to resize image files to", type=int)
     option("grey", "read image files without colours", action="store_true")
     option("checkpoint_every", "seconds between checkpoints inside an epoch", type=float)
-    parser.add_argument("--output", help="the run directory (default: runs/DATA)")
-    parser.add_argument("--resume", metavar="RUN", help="go on with an interrupted run")
-    add_format(parser)
+    add_run_options(parser, "DATA")
 
 
 def run(args: argparse.Namespace) -> None:
-    given = {name: value for name, value in vars(args).items() if name in DEFAULTS}
-    if args.resume is not None:
-        if given or args.output is not None:
-            extra = ", ".join("--" + n.replace("_", "-") for n in given) or "--output"
-            raise ValueError(f"--resume takes all options from the run: leave out {extra}")
-        directory = RunDirectory(args.resume)
-        options = saved_options(directory)
-    else:
-        options = {**DEFAULTS, **given}
-        if options["data"] not in ready_data() and Path(options["data"]).is_dir():
-            options["data"] = str(Path(options["data"]).resolve())
-        check_options(options)
-        directory = RunDirectory(args.output or free_folder(options["data"]))
-        if directory.has_checkpoint():
-            raise ValueError(
-                f"{directory.path} already holds a run: go on with --resume {directory.path}, "
-                "or choose another --output"
-            )
+    directory, options = open_run(args, "image", DEFAULTS, check_options, _folder_name)
     data = load_data(options["data"], options["image_size"], options["grey"])
     say = sys.stderr if args.format == "json" else sys.stdout
     trainer = train(directory, data, options, args.resume is not None, say)
     finish(directory, trainer, data, args.format)
 
 
-def saved_options(directory: RunDirectory) -> dict[str, Any]:
-    """Return the options that a run was started with."""
-    config = directory.config
-    options = config.get("options")
-    if (
-        config.get("task") != "image"
-        or not isinstance(options, dict)
-        or set(options) != set(DEFAULTS)
-    ):
-        raise ValueError(f"{directory.path / 'config.json'}: this is no run of lepton train image")
-    check_options(options)
-    return options
-
-
 def check_options(options: dict[str, Any]) -> None:
-    """Raise ValueError for an option that no training could use."""
+    """Raise ValueError for an option that no training could use; make a folder's path whole."""
     owner = "train image"
+    if options["data"] not in ready_data() and Path(options["data"]).is_dir():
+        options["data"] = str(Path(options["data"]).resolve())
     for name, least in {"epochs": 1, "batch_size": 1, "seed": 0, "image_size": 1}.items():
         if options[name] is not None:
             check_int(owner, "--" + name.replace("_", "-"), options[name], least)
@@ -123,14 +88,9 @@ def check_options(options: dict[str, Any]) -> None:
     check_choice(owner, "--model", options["model"], sorted(model_classes()))
 
 
-def free_folder(data: str) -> Path:
-    """Return ``runs/NAME``, or the first of ``runs/NAME-2``, ``-3`` ... that is not there yet."""
-    name = Path(data).resolve().name if Path(data).is_dir() else data
-    folder, count = Path("runs") / name, 1
-    while folder.exists():
-        count += 1
-        folder = Path("runs") / f"{name}-{count}"
-    return folder
+def _folder_name(options: dict[str, Any]) -> str:
+    data = options["data"]
+    return Path(data).name if Path(data).is_dir() else data
 
 
 def train(
@@ -187,9 +147,7 @@ def train(
     try:
         trainer.fit(train_loader, recipe.epochs, validation=validation, resume=resume)
     except TrainingInterrupted as stop:
-        folder = shlex.quote(str(directory.path))
-        hint = f"stopped; go on with: lepton train image --resume {folder}"
-        raise TrainingInterrupted(hint, stop.checkpoint) from None
+        raise say_how_to_go_on("image", directory, stop) from None
     return trainer
 
 
@@ -304,6 +262,8 @@ def _other_data(name: str, trained: ImageRun) -> ImageData:
 
 def predict(directory: RunDirectory, args: argparse.Namespace) -> None:
     """Serve ``lepton predict`` for runs of this command."""
+    if args.output is not None:
+        raise ValueError("--output is for tables, and this run is on pictures")
     trained = ImageRun.load(directory, args.checkpoint)
     images = np.stack([trained.read(path, args.invert) for path in args.inputs])
     chances = probabilities(trained.scores(images))

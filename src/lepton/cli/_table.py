@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands on tables share: reading files, the target column, parts to train and test."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton.data import stratified_split
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, Series
+
+    from lepton.tabular import Schema
+
+__all__ = ["Problem", "pick_columns", "read_table", "split_rows"]
+
+_DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?"  # ISO 8601, the form that is read without guessing
+_FEW_CLASSES = 10
+
+
+def read_table(path: str, schema: Schema | None = None) -> DataFrame:
+    """Read a CSV or Parquet file; text in which all values are ISO dates becomes dates.
+
+    Parameters
+    ----------
+    path : str
+        Comma, semicolon, tab or bar separate the values of a CSV file, which may be compressed.
+    schema : Schema, optional
+        Of the table that a model was trained on: its columns are read as they were then.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds no rows, or is damaged.
+    """
+    pandas = _pandas()
+    if not os.path.isfile(path):
+        what = "is a folder, no table" if os.path.isdir(path) else "no such file"
+        raise FileNotFoundError(f"{path}: {what}")
+    try:
+        if ".parquet" in Path(path).name or path.endswith(".pq"):
+            frame = pandas.read_parquet(path)
+        else:
+            texts = dict.fromkeys(_text_columns(schema), str)
+            frame = pandas.read_csv(path, sep=_separator(path), dtype=texts, low_memory=False)
+    except pandas.errors.EmptyDataError:
+        raise ValueError(f"{path}: the file is empty") from None
+    except ValueError as error:  # also what pandas and pyarrow raise for damaged files
+        raise ValueError(f"{path}: {error}") from error
+    if not len(frame):
+        raise ValueError(f"{path}: the table has no rows")
+    frame.columns = frame.columns.map(str)
+    return frame.assign(**dict(_find_dates(path, frame, schema)))
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("tables need pandas: pip install 'lepton-dl[tabular]'") from error
+    return pandas
+
+
+def _separator(path: str) -> str:
+    """The separator that is most frequent in the first line."""
+    opened = gzip.open if path.endswith(".gz") else open
+    with opened(path, "rb") as file:
+        line = file.readline(1 << 16)
+    counts = {mark: line.count(mark.encode()) for mark in ",;\t|"}
+    best = max(counts, key=lambda mark: counts[mark])
+    return best if path.endswith((".csv", ".tsv", ".txt", ".gz")) and counts[best] else ","
+
+
+def _text_columns(schema: Schema | None) -> list[str]:
+    """Columns that are read as text even where they look like numbers."""
+    levels = {} if schema is None else {c.name: getattr(c, "levels", ()) for c in schema.columns}
+    return [name for name, found in levels.items() if any(isinstance(v, str) for v in found)]
+
+
+def _find_dates(
+    path: str, frame: DataFrame, schema: Schema | None
+) -> list[tuple[str, Series[Any]]]:
+    pandas = _pandas()
+    kinds = {} if schema is None else schema.kinds
+    found = []
+    for name, column in frame.items():
+        if not pandas.api.types.is_string_dtype(column.dtype) or column.isna().all():
+            continue
+        wanted = kinds.get(name, "date") == "date"
+        if not wanted or not column.dropna().head(100).str.fullmatch(_DATE).all():
+            continue
+        try:
+            found.append((name, pandas.to_datetime(column, format="ISO8601", utc=True)))
+        except ValueError as error:
+            if name in kinds:
+                raise ValueError(f"{path}: column {name!r} expects dates: {error}") from error
+    return found
+
+
+def pick_columns(path: str, frame: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Return the named columns of a table in that order; others are left out."""
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ValueError(f"{path}: lacks the column(s) {', '.join(map(repr, missing))}")
+    return frame[list(names)]
+
+
+@dataclass
+class Problem:
+    """A target column and the features to tell it from."""
+
+    task: str  # "classification" or "regression"
+    features: DataFrame
+    target: NDArray[Any]
+    name: str
+
+    @classmethod
+    def of(
+        cls, path: str, frame: DataFrame, target: str, task: str, drop: Sequence[str] = ()
+    ) -> Problem:
+        """Take a table apart.
+
+        Parameters
+        ----------
+        path : str
+            What errors call the table.
+        frame : DataFrame
+            The table.
+        target : str
+            The column to predict.
+        task : {"auto", "classification", "regression"}
+            "auto" takes text, booleans and whole numbers of at most 10 values as classes.
+        drop : sequence of str
+            Columns to leave out.
+
+        Raises
+        ------
+        ValueError
+            If a column is not there, or the target is none of the task.
+        """
+        for option, name in [("target", target), *(("drop", name) for name in drop)]:
+            if name not in frame:
+                known = ", ".join(frame.columns[:20]) + (", ..." if frame.shape[1] > 20 else "")
+                raise ValueError(f"{path}: --{option} expects one of {known}, got {name!r}")
+        features = frame.drop(columns=[target, *drop])
+        if not features.shape[1]:
+            raise ValueError(f"{path}: expects columns besides the target {target!r}, got none")
+        task, values = _read_target(f"{path}: column {target!r} (--target)", frame[target], task)
+        return cls(task, features, values, target)
+
+
+def _read_target(owner: str, column: Series[Any], task: str) -> tuple[str, NDArray[Any]]:
+    from lepton.tabular.kinds import read_column
+
+    absent = column.isna().to_numpy()
+    if absent.any():
+        raise ValueError(
+            f"{owner} has no value in {absent.sum():,} of {len(column):,} rows, the first in row "
+            f"{int(absent.argmax())}: fill them in or leave these rows out"
+        )
+    kind, values = read_column(owner, str(column.name), column)
+    whole = kind == "number" and (values == np.round(values)).all()
+    if task == "auto":
+        few = whole and len(np.unique(values)) <= _FEW_CLASSES
+        task = "classification" if few or kind in ("category", "boolean") else "regression"
+    if task == "regression":
+        if kind != "number" or values.min() == values.max():
+            got = f"only {values[0]:g}" if kind == "number" else f"a {kind}"
+            raise ValueError(f"{owner} expects numbers that differ, got {got}")
+        return task, values
+    if kind == "date" or (kind == "number" and not whole):
+        got = "dates" if kind == "date" else "numbers that are not whole"
+        raise ValueError(f"{owner} expects classes, got {got}")
+    labels = {"number": np.int64, "boolean": np.bool_}.get(kind)
+    classes = values.astype(labels) if labels else column.to_numpy(object).astype(str)
+    if len(np.unique(classes)) < 2:
+        raise ValueError(f"{owner} expects at least 2 classes, got only {classes.tolist()[0]!r}")
+    return task, classes
+
+
+def split_rows(
+    path: str, problem: Problem, share: float, seed: int, time: str | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of the rows to train and to test on.
+
+    The test rows are the last `share` by the column `time`; without it a random share, of each
+    class alike.
+
+    Raises
+    ------
+    ValueError
+        If the column cannot order the rows, or a part would be empty.
+    """
+    from lepton.tabular.kinds import read_column
+
+    rows = len(problem.target)
+    count = round(rows * share)
+    if not 0 < count < rows:
+        raise ValueError(
+            f"{path}: --test-size {share:g} of {rows:,} rows expects at least one row in each "
+            f"part, got {rows - count:,} to train and {count:,} to test on"
+        )
+    if time is not None:
+        if time not in problem.features:
+            known = ", ".join(problem.features.columns[:20])
+            raise ValueError(f"{path}: --time expects one of {known}, got {time!r}")
+        kind, values = read_column(path, time, problem.features[time])
+        if kind not in ("number", "date") or problem.features[time].isna().any():
+            got = f"a {kind}" if kind not in ("number", "date") else "missing values"
+            raise ValueError(f"{path}: --time {time} expects numbers or dates, got {got}")
+        order = np.argsort(np.asarray(values), kind="stable")
+    elif problem.task == "classification":
+        codes = np.unique(problem.target, return_inverse=True)[1]
+        return stratified_split(codes, share, seed)
+    else:
+        order = np.random.default_rng(seed).permutation(rows)
+    return np.sort(order[: rows - count]), np.sort(order[rows - count :])

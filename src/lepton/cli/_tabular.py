@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands on tables do with a model: make, load, measure, draw, predict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton import plot
+from lepton.cli._table import Problem, pick_columns, read_table, split_rows
+from lepton.metrics import confusion_matrix
+from lepton.training import RunDirectory, read_checkpoint
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from lepton.tabular import TabularClassifier, TabularRegressor
+
+    Model = TabularClassifier | TabularRegressor
+
+__all__ = [
+    "MODEL_FILE", "Table", "class_names", "importance", "load_model", "make_model", "measure",
+    "pictures", "predictions",
+]  # fmt: skip
+
+MODEL_FILE = "model.safetensors"
+_MOST_ROWS = 10_000  # that importance is measured on
+
+
+class Table:
+    """A problem with its rows cut into those to train and those to test on."""
+
+    def __init__(self, problem: Problem, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+        self.problem, self.train, self.test = problem, train, test
+
+    @classmethod
+    def read(cls, options: dict[str, Any]) -> Table:
+        """Read what the options of a run name."""
+        path = options["data"]
+        frame = read_table(path)
+        names = pick_columns(path, frame, options["categories"]).columns
+        frame = frame.assign(**{name: frame[name].astype("category") for name in names})
+        problem = Problem.of(path, frame, options["target"], options["task"], options["drop"])
+        parts = split_rows(path, problem, options["test_size"], options["seed"], options["time"])
+        return cls(problem, *parts)
+
+    def part(self, rows: NDArray[np.int64]) -> tuple[DataFrame, Any]:
+        """Features and target of some rows."""
+        return self.problem.features.iloc[rows], self.problem.target[rows]
+
+
+def make_model(task: str, options: dict[str, Any]) -> Model:
+    """Return the estimator that the options ask for, not fitted yet."""
+    from lepton.tabular import TabularClassifier, TabularRegressor
+
+    named = {"epochs": "max_iter", "batch_size": "batch_size", "lr": "learning_rate_init",
+             "dropout": "dropout"}  # fmt: skip
+    chosen = {
+        name: options[option] for option, name in named.items() if options[option] is not None
+    }
+    settings = {
+        "hidden_layer_sizes": tuple(options["hidden"]),
+        "validation_fraction": options["validation"],
+        "random_state": options["seed"],
+        "verbose": True,
+        **chosen,
+    }
+    if task == "regression":
+        if options["class_weight"] is not None:
+            raise ValueError("--class-weight is for classification, and the target holds numbers")
+        return TabularRegressor(**settings)
+    return TabularClassifier(class_weight=options["class_weight"], **settings)
+
+
+def load_model(directory: RunDirectory, checkpoint: str) -> Model:
+    """Read the model of a finished run, with the weights of its best or its last epoch."""
+    from lepton.estimator import Estimator
+    from lepton.tabular.table_estimator import settle
+
+    path = directory.path / MODEL_FILE
+    if not path.is_file():
+        raise ValueError(
+            f"{directory.path} holds no finished model: go on with "
+            f"lepton train tabular --resume {directory.path}"
+        )
+    model: Any = Estimator.load(path)
+    if checkpoint == "last":
+        weights = read_checkpoint(directory.checkpoints / "last").weights
+        try:
+            model.module_.load_state_dict(weights)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{directory.checkpoints / 'last'}: {error}") from error
+        settle(model.module_, model.schema_)
+    return model  # type: ignore[no-any-return]
+
+
+def class_names(model: Any) -> list[str]:
+    """The classes of a classifier as text."""
+    return [str(name) for name in model.classes_.tolist()]
+
+
+def measure(model: Model, X: DataFrame, y: Any) -> dict[str, Any]:
+    """Return measures with their intervals, and of classes the confusion matrix."""
+    from lepton.tabular.measures import ClassMeasures, RegressionMeasures, bootstrap
+
+    result: dict[str, Any] = {"rows": len(y)}
+    if hasattr(model, "classes_"):
+        chances, codes = model.predict_proba(X), _codes(model, y)
+        found = bootstrap(ClassMeasures(codes, chances), len(y))
+        matrix = confusion_matrix(chances.argmax(axis=1), codes, num_classes=chances.shape[1])
+        result["confusion_matrix"] = np.asarray(matrix).tolist()
+    else:
+        found = bootstrap(RegressionMeasures(y, model.predict(X)), len(y))
+    result["measures"] = {name: estimate._asdict() for name, estimate in found.items()}
+    return result
+
+
+def _codes(model: Any, y: Any) -> Any:
+    """The number of each class; those that training has not seen are refused."""
+    strange = set(np.unique(y).tolist()) - set(model.classes_.tolist())
+    if strange:
+        raise ValueError(
+            f"the target expects the classes {model.classes_.tolist()[:20]} of the run, "
+            f"got {sorted(strange)[0]!r}"
+        )
+    return np.searchsorted(model.classes_, y)
+
+
+def importance(model: Model, X: DataFrame, y: Any) -> list[dict[str, Any]]:
+    """Return how much worse the model gets when the values of a column are shuffled.
+
+    In R2 or in log loss, on at most 10,000 rows, five times each; the most important first.
+    """
+    from sklearn.inspection import permutation_importance
+
+    chosen = np.random.default_rng(0).permutation(len(X))[:_MOST_ROWS]
+    scoring = "neg_log_loss" if hasattr(model, "classes_") else "r2"
+    if scoring == "neg_log_loss" and len(np.unique(y[chosen])) < len(model.classes_):
+        scoring = "accuracy"  # the loss would not know the classes that are missing
+    found = permutation_importance(
+        model, X.iloc[chosen], y[chosen], scoring=scoring, n_repeats=5, random_state=0
+    )
+    order = np.argsort(-found.importances_mean, kind="stable")
+    return [
+        {
+            "column": str(X.columns[i]),
+            "mean": float(found.importances_mean[i]),
+            "std": float(found.importances_std[i]),
+        }
+        for i in order
+    ]
+
+
+def pictures(
+    directory: RunDirectory, model: Any, X: DataFrame, y: Any, ranking: list[dict[str, Any]]
+) -> None:
+    """Draw predictions against truth, or confusion and ROC, and the importance of columns."""
+    folder = directory.path
+    label = "loss of R2 when shuffled"
+    if hasattr(model, "classes_"):
+        label = "rise of log loss when shuffled"
+        chances, codes, names = model.predict_proba(X), _codes(model, y), class_names(model)
+        matrix = confusion_matrix(chances.argmax(axis=1), codes, num_classes=len(names))
+        plot.confusion_matrix(matrix, names, folder / "confusion_matrix.png")
+        plot.roc_curve(codes, chances, names, folder / "roc.png")
+    else:
+        name = directory.config["options"]["target"]
+        plot.predicted_against_true(y, model.predict(X), folder / "predictions.png", name)
+    means, deviations = ([entry[k] for entry in ranking] for k in ("mean", "std"))
+    names = [entry["column"] for entry in ranking]
+    plot.importance(names, means, deviations, folder / "importance.png", label)
+
+
+def predictions(model: Any, path: str) -> DataFrame:
+    """Predict each row of a file: the number, or the class and the probability of each class."""
+    import pandas
+
+    frame = read_table(path, model.schema_)
+    X = pick_columns(path, frame, list(model.schema_.kinds))
+    if not hasattr(model, "classes_"):
+        return pandas.DataFrame({"prediction": model.predict(X)})
+    chances = model.predict_proba(X)
+    guesses = model.classes_[chances.argmax(axis=1)]
+    columns = {f"probability_{name}": chances[:, i] for i, name in enumerate(class_names(model))}
+    return pandas.DataFrame({"prediction": guesses, **columns})
