@@ -279,6 +279,27 @@ def as_json(document: dict[str, Any]) -> str:
     return f'{json.dumps(short)[:-1]},\n"rows": [\n{rows}\n]}}\n'
 
 
+def updated(kept: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """The results kept in a file with the rows of another run of this machine in their places."""
+    if not kept.exists():
+        return document
+    before = json.loads(kept.read_text(encoding="utf-8"))
+    if before["cpu"] != document["cpu"]:
+        raise SystemExit(f"{kept} is of {before['cpu']}, this is {document['cpu']}")
+
+    def key(row: Row) -> tuple[str, str, int]:
+        return row["question"], row["case"], row["threads"]
+
+    rows = {key(row): row for row in [*before["rows"], *document["rows"]]}
+    order = {question: place for place, question in enumerate(cases.questions())}
+    return {
+        **before,
+        "date": document["date"],
+        "versions": {**before["versions"], **document["versions"]},
+        "rows": sorted(rows.values(), key=lambda row: order.get(row["question"], len(order))),
+    }
+
+
 def markdown(document: dict[str, Any]) -> str:
     """The whole of RESULTS.md."""
     versions = ", ".join(f"{n} {v}" for n, v in document["versions"].items())

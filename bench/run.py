@@ -37,6 +37,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="most turns of each side (5; quick: 2)")
     parser.add_argument("--seconds", type=float, help="length of a turn (0.05; quick: 0.01)")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="put these rows into the kept results, in place of those of the same cases",
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--markdown", type=Path, help="write the tables to this file")
     parser.add_argument(
@@ -50,8 +55,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     cores = len(os.sched_getaffinity(0))
     options.threads = options.threads or [n for n in (2, 1) if n <= cores]
     part = options.questions or options.only or options.quick or options.sides != every
-    if not (part or options.list):
-        # The whole run is the one that is kept.
+    if options.update or not (part or options.list):
+        # The whole run is the one that is kept, with parts that were measured again.
         options.markdown = options.markdown or HERE / "RESULTS.md"
         options.json = options.json or HERE / "results.json"
     return options
@@ -95,6 +100,8 @@ def main(arguments: list[str] | None = None) -> int:
         "seconds": round(time.perf_counter() - began, 1),
         "rows": rows,
     }
+    if options.update:
+        document = report.updated(options.json, document)
     if options.json:
         options.json.write_text(report.as_json(document), encoding="utf-8")
     if options.markdown:

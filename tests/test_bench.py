@@ -78,6 +78,22 @@ def test_command_writes_tables_and_json(tmp_path: Path, capsys: pytest.CaptureFi
     assert "| sgemm NN 16" in paths[1].read_text()
 
 
+def test_parts_measured_again_take_their_places(tmp_path: Path) -> None:
+    def row(case_name: str, value: float) -> dict[str, Any]:
+        return {"question": "matmul", "case": case_name, "threads": 1, "value": value}
+
+    kept = tmp_path / "results.json"
+    before = {**report.machine(), "versions": {"numpy": "1"}, "rows": [row("a", 1), row("b", 2)]}
+    kept.write_text(json.dumps(before))
+    again = {**report.machine(), "versions": {"torch": "2"}, "rows": [row("b", 3), row("c", 4)]}
+    document = report.updated(kept, again)
+    assert document["rows"] == [row("a", 1), row("b", 3), row("c", 4)]
+    assert document["versions"] == {"numpy": "1", "torch": "2"}
+    kept.write_text(json.dumps({**before, "cpu": "another"}))
+    with pytest.raises(SystemExit, match="is of another"):
+        report.updated(kept, again)
+
+
 def test_wrong_results_are_told() -> None:
     found = case.Case("n", {}, tolerance=1e-6)
     row: dict[str, Any] = {"notes": {}}

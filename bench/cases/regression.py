@@ -1,0 +1,108 @@
+"""Estimators of regression: whole fits, with the checks of the data, beside scikit-learn's."""
+
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from bench.case import Case, Ceiling, Work, flops, normal
+
+TITLE = "Regression"
+PACKAGES = {"lepton": "lepton.regression", "sklearn": "sklearn.linear_model"}
+# scikit-learn computes float32 data in float32; both solve it with an error of condition * eps.
+TOLERANCE = {"f4": 1e-4, "f8": 1e-6}
+
+Data = tuple[np.ndarray, np.ndarray]
+
+
+def linear(rows: int, features: int, dtype: str) -> Callable[[], Data]:
+    """A target that is linear in the features, plus noise of variance 1."""
+
+    def load() -> Data:
+        X = normal(rows, features, dtype=dtype)
+        return X, X @ normal(features, dtype=dtype) + normal(rows, dtype=dtype, seed=1)
+
+    return load
+
+
+def fit(
+    kind: str, load: Callable[[], Data], outputs: Callable[[Any], list[Any]], **params: Any
+) -> dict[str, Callable[[Any], Work]]:
+    """The fit of one estimator on both sides; `outputs` says what of it is compared."""
+
+    def side(package: str) -> Callable[[Any], Work]:
+        def build(_: Any) -> Work:
+            estimator = getattr(importlib.import_module(package), kind)(**params)
+            X, y = load()
+
+            def run() -> Any:
+                return estimator.fit(X, y)
+
+            return Work(run, lambda: outputs(run()))
+
+        return build
+
+    return {name: side(package) for name, package in PACKAGES.items()}
+
+
+def coefficients(model: Any) -> list[Any]:
+    return [model.coef_, model.intercept_]
+
+
+def products(rows: int, features: int) -> Ceiling:
+    """The upper half of X'X in float64."""
+    return flops(1.0 * rows * features * (features + 1), double=True)
+
+
+def least_squares(quick: bool) -> Iterator[Case]:
+    sizes = [(2000, 5)] if quick else [(1_000_000, 50), (100_000, 500)]
+    for rows, features in sizes:
+        for dtype in ("f8", "f4"):
+            target = 8.0 if features < 100 else 4.0
+            yield Case(
+                f"LinearRegression {rows} x {features} float{8 * int(dtype[1])}",
+                fit("LinearRegression", linear(rows, features, dtype), coefficients),
+                targets={"sklearn": target},
+                ceiling=products(rows, features),
+                tolerance=TOLERANCE[dtype],
+                threads=(2,),
+                rounds=2,
+            )
+
+
+def ridge(quick: bool) -> Iterator[Case]:
+    rows, features = (2000, 5) if quick else (1_000_000, 50)
+    yield Case(
+        f"Ridge {rows} x {features}",
+        fit("Ridge", linear(rows, features, "f8"), coefficients),
+        targets={"sklearn": 2.5},
+        ceiling=products(rows, features),
+        tolerance=TOLERANCE["f8"],
+        threads=(2,),
+    )
+    rows, features = (2000, 5) if quick else (100_000, 200)
+    yield Case(
+        f"RidgeCV, 10 alphas, {rows} x {features}",
+        fit(
+            "RidgeCV",
+            linear(rows, features, "f8"),
+            lambda model: [*coefficients(model), model.alpha_, model.best_score_],
+            alphas=np.logspace(-3, 3, 10),
+        ),
+        targets={"sklearn": 4.0},
+        tolerance=TOLERANCE["f8"],
+        threads=(2,),
+        rounds=2,
+    )
+
+
+FAMILIES = [least_squares, ridge]
+
+
+def cases(quick: bool) -> Iterator[Case]:
+    for family in FAMILIES:
+        yield from family(quick)
