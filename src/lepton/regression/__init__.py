@@ -7,7 +7,11 @@
 array([400.])
 """
 
+from lepton.regression.huber import *
 from lepton.regression.linear import *
+from lepton.regression.logistic import *
+from lepton.regression.poisson import *
+from lepton.regression.quantile import *
 from lepton.regression.ridge import *
 from lepton.regression.ridge_cv import *
 from lepton.regression.summary import *

@@ -25,7 +25,10 @@ class LinearModel(Estimator):
 
     def _linear_predictor(self, X: ArrayLike) -> NDArray[Any]:
         """X coef' + intercept, in the dtype of X: [samples] or [samples, targets]."""
-        X = self._check_predict(X)
+        return self._scores(self._check_predict(X))
+
+    def _scores(self, X: NDArray[Any]) -> NDArray[Any]:
+        """The linear predictor of a checked X."""
         coef = np.asarray(self.coef_, X.dtype)
         product = lepton.matmul(lepton.asarray(X), lepton.asarray(np.ascontiguousarray(coef.T)))
         scores: NDArray[Any] = product.numpy()

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What generalised linear models share: the choice of a solver, warm starts and inference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.linalg import eigh
+
+from lepton._check import check_bool, check_choice, check_int, check_number
+from lepton.regression.linear_model import LinearModel
+from lepton.regression.objective import Objective
+from lepton.regression.preconditioner import hessian_model, preconditioner
+from lepton.regression.proximal import proximal_newton
+from lepton.regression.solvers import Solution, lbfgs, newton
+from lepton.regression.summary import Inference, Summarised
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["GeneralizedLinearModel"]
+
+SOLVERS = ("auto", "newton-cholesky", "lbfgs")
+
+_NEWTON_COLUMNS, _NEWTON_WORK = 300, 2e9  # beyond both of these Newton's Hessians cost too much
+_PART = 16  # Newton's method begins with one row in so many, where these are enough rows
+_ROWS_FOR_COLUMN = 100
+
+
+class GeneralizedLinearModel(LinearModel, Summarised):
+    """A linear model whose coefficients minimise a mean loss plus a penalty.
+
+    Subclasses have the parameters that `_check_solver` reads.
+    """
+
+    fit_intercept: bool
+    solver: str
+    tol: float
+    max_iter: int
+    warm_start: bool
+    n_iter_: Any
+
+    def _check_solver(self) -> None:
+        check_bool(self._name, "fit_intercept", self.fit_intercept)
+        check_bool(self._name, "warm_start", self.warm_start)
+        check_choice(self._name, "solver", self.solver, SOLVERS)
+        check_number(self._name, "tol", self.tol, 0)
+        check_int(self._name, "max_iter", self.max_iter, 0)
+
+    def _minimise(self, objective: Objective, start: NDArray[Any], l1: float = 0.0) -> Solution:
+        """Minimise with the solver that was asked for, or the one that suits the shape."""
+        method = self.solver
+        if method == "auto":
+            narrow = objective.features <= _NEWTON_COLUMNS
+            small = objective.samples * objective.features**2 <= _NEWTON_WORK
+            method = "newton-cholesky" if narrow or small else "lbfgs"
+        rule: dict[str, Any] = {"tol": self.tol, "max_iter": self.max_iter}
+        exact = method == "newton-cholesky" and objective.shape[0] == 1
+        if l1 > 0:
+            model = None if exact else hessian_model(objective)
+            solution = proximal_newton(objective, start, l1=l1, model=model, **rule)
+        elif exact:
+            start = start if self._warm() else _start_on_part(objective, start)
+            solution = newton(objective, start, **rule)
+        else:
+            precondition = preconditioner(objective)
+            solution = lbfgs(objective, start, precondition=precondition, **rule)
+        solution.warn(self._name)
+        return solution
+
+    def _warm(self) -> bool:
+        return self.warm_start and hasattr(self, "coef_")
+
+    def _start(self, objective: Objective, level: float = 0.0) -> NDArray[Any]:
+        """The last solution in a warm start, else coefficients of 0 and predictors of `level`."""
+        if not self._warm():
+            start = np.zeros(objective.shape)
+            start[:, -1] = level * self.fit_intercept
+            return start
+        coef = np.atleast_2d(self.coef_)
+        expected = (objective.shape[0], objective.features)
+        if coef.shape != expected:
+            raise ValueError(
+                f"{self._name}: a warm start expects coefficients {expected}, got {coef.shape}"
+            )
+        return objective.start(coef, np.atleast_1d(self.intercept_))
+
+    def _infer(self, title: str, objective: Objective, params: NDArray[Any]) -> Inference | None:
+        """Large-sample inference from the information at the maximum of the likelihood."""
+        if objective.l2 > 0 or objective.shape[0] > 1:
+            return None
+        value, _, (hessian,) = objective.second_order(params)
+        hessian = hessian / objective.unit
+        mean = np.zeros(objective.features)
+        information, total = hessian[:-1, :-1], hessian[-1, -1]
+        if self.fit_intercept:
+            shift = hessian[-1, :-1] / total
+            mean = objective.centre + shift
+            information = information - total * np.outer(shift, shift)
+        scale = np.sqrt(np.maximum(np.diagonal(information), 0))
+        scale[scale == 0] = 1
+        values, vectors = eigh(information / np.outer(scale, scale))
+        kept = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0.0)
+        coef, intercept = params[:, :-1], params[:, -1] - params[:, :-1] @ objective.centre
+        samples = float(
+            objective.samples if objective.weight is None else np.count_nonzero(objective.weight)
+        )
+        rank = int(kept.sum())
+        terms = rank + self.fit_intercept
+        likelihood = self._likelihood(objective, value / objective.unit)
+        measures = {
+            "samples": samples,
+            "residual degrees of freedom": samples - terms,
+            "log-likelihood": likelihood,
+            "AIC": 2 * terms - 2 * likelihood,
+            "BIC": np.log(samples) * terms - 2 * likelihood,
+        }
+        return Inference(
+            title=title,
+            estimates=coef.T.copy(),
+            intercept=intercept if self.fit_intercept else None,
+            rows=(vectors[:, kept] * np.sqrt(values[kept])).T * scale,
+            x_mean=mean,
+            total_weight=float(total),
+            dispersion=np.ones(1),
+            df_resid=np.inf,
+            measures={name: np.array([number]) for name, number in measures.items()},
+            rank=rank,
+        )
+
+    def _likelihood(self, objective: Objective, loss: float) -> float:
+        """The logarithm of the likelihood where the losses of all samples sum to `loss`."""
+        return -loss
+
+
+def _start_on_part(objective: Objective, start: NDArray[Any]) -> NDArray[Any]:
+    """Minimise roughly over a part of many rows, so that few passes over all remain."""
+    rows = objective.samples // _PART
+    if rows < _ROWS_FOR_COLUMN * objective.features:
+        return start
+    return newton(objective.sample(rows), start, tol=1e-3, max_iter=10).params

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Logistic regression, binary and multinomial."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from lepton._check import check_number
+from lepton.regression.generalized import GeneralizedLinearModel
+from lepton.regression.loss import BinomialLoss, MultinomialLoss
+from lepton.regression.objective import Objective, total_weight
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["LogisticRegression"]
+
+
+class LogisticRegression(ClassifierMixin, GeneralizedLinearModel):
+    """Logistic regression: linear models of the log-odds of two or more classes.
+
+    Minimises ``C sum_i w_i loss_i + l1_ratio |B|_1 + (1 - l1_ratio) / 2 |B|_2^2``; the loss is
+    ``log(1 + exp(-s_i (x_i b + b0)))`` for two classes, s_i = 1 for the second one and -1 for the
+    first, and ``log(sum_k exp(x_i b_k + b0_k)) - (x_i b_y + b0_y)`` for more (multinomial).
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the penalty, > 0; infinity fits without one.
+    l1_ratio : float, default=0.0
+        0 is an L2 penalty, 1 is an L1 penalty, which makes coefficients exactly 0, and what lies
+        between is an elastic net.
+    tol : float, default=1e-4
+        Iterations end where no derivative of the objective, divided by C and the sum of weights,
+        exceeds it.
+    fit_intercept : bool, default=True
+        Whether b0, which is not penalised, is fitted.
+    class_weight : dict, "balanced" or None, default=None
+        Factors of the weights of each class; "balanced" gives all classes the same total weight.
+    solver : {"auto", "newton-cholesky", "lbfgs"}, default="auto"
+        Newton's method, or L-BFGS with a preconditioner, the Hessian's blocks of a sample of rows;
+        "auto" goes by the shape. More than two classes are always fitted by L-BFGS. With an L1
+        penalty the steps come from coordinate descent on the same Hessians.
+    max_iter : int, default=100
+        Most iterations; a warning tells when they were not enough.
+    warm_start : bool, default=False
+        Whether `fit` begins at the coefficients of the last call.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (classes,)
+        The labels in order.
+    coef_ : ndarray of shape (1, features) or (classes, features)
+        For two classes the log-odds of the second one.
+    intercept_ : ndarray of shape (1,) or (classes,)
+    n_iter_ : ndarray of shape (1,)
+        Iterations over all rows.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str, if X had names
+
+    Notes
+    -----
+    scikit-learn's ``dual``, ``intercept_scaling``, ``random_state``, ``verbose`` and ``n_jobs``
+    have no counterpart: no solver here would use them.
+
+    References
+    ----------
+    .. [1] J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized linear
+       models via coordinate descent", Journal of Statistical Software 33, 2010.
+
+    Examples
+    --------
+    >>> from lepton.regression import LogisticRegression
+    >>> model = LogisticRegression().fit([[0.0], [1.0], [2.0], [3.0]], ["no", "no", "yes", "yes"])
+    >>> model.predict([[0.5], [2.5]])
+    array(['no', 'yes'], dtype='<U3')
+    >>> model.predict_proba([[1.5]]).round(6)
+    array([[0.5, 0.5]])
+    """
+
+    def __init__(
+        self,
+        *,
+        C: float = 1.0,
+        l1_ratio: float = 0.0,
+        tol: float = 1e-4,
+        fit_intercept: bool = True,
+        class_weight: dict[Any, float] | str | None = None,
+        solver: str = "auto",
+        max_iter: int = 100,
+        warm_start: bool = False,
+    ) -> None:
+        self.C = C
+        self.l1_ratio = l1_ratio
+        self.tol = tol
+        self.fit_intercept = fit_intercept
+        self.class_weight = class_weight
+        self.solver = solver
+        self.max_iter = max_iter
+        self.warm_start = warm_start
+
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> LogisticRegression:
+        """Fit the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+        y : array-like of shape (samples,)
+            Labels: numbers or strings.
+        sample_weight : array-like of shape (samples,), optional
+            Weights >= 0.
+
+        Raises
+        ------
+        ValueError
+            If y holds one class or no labels, a parameter is out of its range, the shapes do not
+            fit, or a number is NaN or infinite.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter` iterations were not enough.
+        """
+        self._check_solver()
+        if not (isinstance(self.C, float) and math.inf == self.C):
+            check_number(self._name, "C", self.C, 0, open_minimum=True)
+        check_number(self._name, "l1_ratio", self.l1_ratio, 0, 1)
+        X, y = self._check_fit(X, y, numeric=False)
+        if y.dtype.kind not in "biuSU":  # what is left may be continuous
+            check_classification_targets(y)
+        weight = self._check_weight(sample_weight, X)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{self._name}: y expects at least 2 classes, got one class: {self.classes_[0]!r}"
+            )
+        two = len(self.classes_) == 2
+        labels = (y == self.classes_[1]).astype(int) if two else np.searchsorted(self.classes_, y)
+        weight = self._weight_classes(y, labels, weight, X.dtype)
+        penalty = 1 / (self.C * total_weight(len(X), weight))
+        l1, l2 = self.l1_ratio * penalty, (1 - self.l1_ratio) * penalty
+        objective = Objective(
+            X,
+            *self._targets(labels, X.dtype),
+            weight=weight,
+            l2=l2,
+            fit_intercept=self.fit_intercept,
+        )
+        solution = self._minimise(objective, self._start(objective), l1)
+        self.coef_, self.intercept_ = objective.finish(solution.params)
+        self.n_iter_ = np.array([solution.n_iter], np.int32)
+        self.inference_ = (
+            None if l1 > 0 else self._infer("Logistic regression", objective, solution.params)
+        )
+        return self
+
+    def _targets(self, labels: NDArray[Any], dtype: Any) -> tuple[NDArray[Any], Any]:
+        """Targets as their loss takes them, and the loss."""
+        if len(self.classes_) > 2:
+            return labels, self._loss()
+        return (2 * labels - 1).astype(dtype), self._loss()
+
+    def _loss(self) -> BinomialLoss | MultinomialLoss:
+        classes = len(self.classes_)
+        return BinomialLoss() if classes == 2 else MultinomialLoss(classes)
+
+    def _weight_classes(
+        self, y: NDArray[Any], labels: NDArray[Any], weight: NDArray[Any] | None, dtype: Any
+    ) -> NDArray[Any] | None:
+        """Sample weights times the weights of classes."""
+        if self.class_weight is None:
+            return weight
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            totals = np.bincount(labels, weight)
+            factors = totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
+        elif isinstance(self.class_weight, dict):
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        else:
+            raise ValueError(
+                f"{self._name}: class_weight expects a dict, 'balanced' or None, "
+                f"got {self.class_weight!r}"
+            )
+        own: NDArray[Any] = factors.astype(dtype)[labels]
+        return own if weight is None else own * weight
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """The log-odds of the second of two classes, or a score for each of more.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+
+        Returns
+        -------
+        ndarray of shape (samples,) or (samples, classes)
+        """
+        scores = self._linear_predictor(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most probable class of each sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+
+        Returns
+        -------
+        ndarray of shape (samples,)
+        """
+        scores = self.decision_function(X)
+        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[places]
+        return labels
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+
+        Returns
+        -------
+        ndarray of shape (samples, classes)
+            Rows sum to 1; columns are in the order of `classes_`.
+        """
+        scores = self._linear_predictor(X)
+        return np.ascontiguousarray(self._loss().mean(scores.T).T)
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """The logarithm of the probability of each class, finite where that is next to 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+
+        Returns
+        -------
+        ndarray of shape (samples, classes)
+        """
+        scores = self._linear_predictor(X)
+        return np.ascontiguousarray(self._loss().log_mean(scores.T).T)
+
+    @staticmethod
+    def _examples() -> list[LogisticRegression]:
+        return [
+            LogisticRegression(),
+            LogisticRegression(solver="lbfgs"),
+            LogisticRegression(l1_ratio=1.0),
+            LogisticRegression(l1_ratio=0.5, solver="lbfgs"),
+        ]

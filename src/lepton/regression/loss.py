@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Losses of generalised linear models: value, gradient and curvature by the linear predictor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from scipy.special import expit, log_expit, xlogy
+
+import lepton
+from lepton.nn import functional as F
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lepton import Tensor
+
+__all__ = ["BinomialLoss", "HuberLoss", "Loss", "MultinomialLoss", "PoissonLoss"]
+
+
+class Loss(Protocol):
+    """The loss of one sample as a function of its linear predictors.
+
+    Predictors and all that has their shape are [outputs, samples]: outputs come first, so that
+    steps over them run along memory. Most have a link, too: ``mean(eta)`` is the expected target.
+    """
+
+    outputs: int
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """The loss [samples], its gradient by eta and the diagonal of its second derivative.
+
+        The last two are [outputs, samples]; all have the dtype of eta.
+        """
+
+
+class BinomialLoss:
+    """``log(1 + exp(-y eta))`` for y = -1 or 1."""
+
+    outputs = 1
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        margin = lepton.asarray(y) * eta[0]
+        wrong = F.sigmoid(-margin).numpy()
+        value = -F.logsigmoid(margin).numpy()
+        return value, (-y * wrong)[None], (wrong * (1 - wrong))[None]
+
+    def mean(self, eta: NDArray[Any]) -> NDArray[Any]:
+        """The probabilities of -1 and of 1, [2, samples]."""
+        return np.concatenate([expit(-eta), expit(eta)])
+
+    def log_mean(self, eta: NDArray[Any]) -> NDArray[Any]:
+        """The logarithms of the probabilities, exact where these are next to 0."""
+        return np.concatenate([log_expit(-eta), log_expit(eta)])
+
+
+class MultinomialLoss:
+    """``log(sum_k exp(eta_k)) - eta_y`` for the class y."""
+
+    def __init__(self, outputs: int) -> None:
+        self.outputs = outputs
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        logarithms = F.log_softmax(eta, 0)
+        gradient = lepton.exp(logarithms).numpy()
+        curvature = gradient * (1 - gradient)
+        samples = np.arange(len(y))
+        gradient[y, samples] -= 1
+        return -logarithms.numpy()[y, samples], gradient, curvature
+
+    def mean(self, eta: NDArray[Any]) -> NDArray[Any]:
+        """The probabilities of the classes, [outputs, samples]."""
+        return F.softmax(lepton.asarray(eta), 0).numpy()
+
+    def log_mean(self, eta: NDArray[Any]) -> NDArray[Any]:
+        """The logarithms of the probabilities, exact where these are next to 0."""
+        return F.log_softmax(lepton.asarray(eta), 0).numpy()
+
+
+class PoissonLoss:
+    """``exp(eta) - y eta`` for counts y >= 0; its mean is exp(eta)."""
+
+    outputs = 1
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        mean = lepton.exp(eta).numpy()
+        return mean[0] - y * eta.numpy()[0], mean - y, mean
+
+    def mean(self, eta: NDArray[Any]) -> NDArray[Any]:
+        """The expected counts, of the shape of eta."""
+        with np.errstate(over="ignore"):
+            mean: NDArray[Any] = np.exp(eta)
+        return mean
+
+    def deviance(self, y: NDArray[Any], mean: NDArray[Any]) -> NDArray[Any]:
+        """``2 (y log(y / mean) - y + mean)`` of each sample."""
+        deviance: NDArray[Any] = 2 * (xlogy(y, y / mean) - y + mean)
+        return deviance
+
+
+class HuberLoss:
+    """``r^2 / scale`` of small residuals r, ``2 epsilon |r| - epsilon^2 scale`` above a bound.
+
+    The bound is epsilon scale.
+    """
+
+    outputs = 1
+
+    def __init__(self, epsilon: float, scale: float) -> None:
+        self.epsilon, self.scale = epsilon, scale
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        residual = y - eta.numpy()[0]
+        bound = self.epsilon * self.scale
+        clipped = np.clip(residual, -bound, bound)
+        value = clipped * (2 * residual - clipped) / self.scale
+        inside = np.abs(residual) <= bound
+        curvature = np.where(inside, y.dtype.type(2 / self.scale), y.dtype.type(0))
+        return value, (clipped * (-2 / self.scale))[None], curvature[None]
