@@ -171,7 +171,7 @@ class HuberObjective(Objective):
         start = np.zeros(self.shape)
         value, gradient, hessian = Objective.second_order(self, start)
         start -= positive_solver(hessian[0])(gradient[0])
-        value, _ = self.first_order(start)
+        value, _ = Objective.first_order(self, start)
         self.loss = loss
         spread = max(max(value - self.penalty(start), 0.0) ** 0.5, self.least_scale)
         return np.append(start, [[spread]], axis=1)
@@ -179,6 +179,10 @@ class HuberObjective(Objective):
     def violation(self, gradient: NDArray[Any]) -> float:
         """The largest derivative by a coefficient, the intercept or the scale."""
         return max(super().violation(gradient[:, :-1]), abs(float(gradient[0, -1])))
+
+    def first_order(self, params: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """Value and gradient by coefficients, level and scale."""
+        return self.second_order(params)[:2]
 
     def second_order(self, params: NDArray[Any]) -> tuple[float, NDArray[Any], NDArray[Any]]:
         """Value, gradient and Hessian by coefficients, level and scale."""

@@ -33,6 +33,7 @@ Solve = Callable[["NDArray[Any]"], "NDArray[Any]"]
 _ARMIJO = 1e-4  # the part of the decrease along the tangent that a step has to bring
 _HALVINGS = 30
 _EPS = float(np.finfo(np.float64).eps)
+_CLOSE, _RATE = 1e-2, 1e-2  # of the value and of the last decrease: then a Hessian still serves
 _MEMORY = 10  # steps that L-BFGS remembers
 _REFRESH = (
     8,
@@ -110,21 +111,27 @@ def newton(objective: Smooth, start: NDArray[Any], *, tol: float, max_iter: int)
     """Newton's method with backtracking for objectives of one output.
 
     It stops where no derivative exceeds `tol` and the expected decrease is below it too; the last
-    step, whose error is of second order, is taken without another pass over the data.
+    step, whose error is of second order, is taken without another pass over the data. Close to the
+    minimum the Hessian is kept for as long as it brings each step far closer than the last.
     """
     params = start
-    value, gradient, hessian = objective.second_order(params)
+    value, gradient, *hessian = objective.second_order(params)
+    last = np.inf
     for n_iter in range(1, max_iter + 1):
-        step = -positive_solver(hessian[0])(gradient[0])[None]
+        if hessian:
+            solve = positive_solver(hessian[0][0])
+        step = -solve(gradient)
         slope = float(np.vdot(gradient, step))
         near = objective.violation(gradient) <= tol and -slope / 2 <= tol
         if near or -slope / 2 <= objective.precision * abs(value):
             return Solution(params + step, n_iter, True)
-        point = params, value, gradient
-        accepted = backtrack(objective.second_order, point, step, slope, objective.precision)
+        keep = -slope / 2 <= min(_CLOSE * abs(value), _RATE * last)
+        evaluate = objective.first_order if keep else objective.second_order
+        point, last = (params, value, gradient), -slope / 2
+        accepted = backtrack(evaluate, point, step, slope, objective.precision)
         if accepted is None:
             return Solution(params, n_iter, is_noise(slope, value, objective.precision))
-        params, (value, gradient, hessian) = accepted
+        params, (value, gradient, *hessian) = accepted
     return Solution(params, max_iter, False)
 
 
