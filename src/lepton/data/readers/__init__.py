@@ -3,3 +3,4 @@
 
 from lepton.data.readers.idx import *
 from lepton.data.readers.images import *
+from lepton.data.readers.tables import *
