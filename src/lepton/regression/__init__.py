@@ -14,4 +14,6 @@ from lepton.regression.poisson import *
 from lepton.regression.quantile import *
 from lepton.regression.ridge import *
 from lepton.regression.ridge_cv import *
+from lepton.regression.sgd_classifier import *
+from lepton.regression.sgd_regressor import *
 from lepton.regression.summary import *

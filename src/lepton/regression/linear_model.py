@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils.class_weight import compute_class_weight
 
 import lepton
 from lepton.estimator import Estimator
@@ -14,7 +15,7 @@ from lepton.estimator import Estimator
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LinearModel", "LinearRegressor"]
+__all__ = ["LinearClassifier", "LinearModel", "LinearRegressor"]
 
 
 class LinearModel(Estimator):
@@ -67,3 +68,58 @@ class LinearRegressor(RegressorMixin, LinearModel):
         ndarray of shape (samples,) or (samples, targets)
         """
         return self._linear_predictor(X)
+
+
+class LinearClassifier(ClassifierMixin, LinearModel):
+    """A linear model with a linear predictor for each class, or one for the second of two."""
+
+    classes_: NDArray[Any]
+    class_weight: Any
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """The score of the second of two classes, or of each of more, by its linear predictor.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+
+        Returns
+        -------
+        ndarray of shape (samples,) or (samples, classes)
+        """
+        scores = self._linear_predictor(X)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The class with the highest score.
+
+        Parameters
+        ----------
+        X : array-like of shape (samples, features)
+
+        Returns
+        -------
+        ndarray of shape (samples,)
+        """
+        scores = self.decision_function(X)
+        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
+        labels: NDArray[Any] = self.classes_[places]
+        return labels
+
+    def _class_factors(
+        self, y: NDArray[Any], labels: NDArray[Any], weight: NDArray[Any] | None
+    ) -> NDArray[Any] | None:
+        """A factor for each class from `class_weight`; labels are the places of y in classes_."""
+        if self.class_weight is None:
+            return None
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            totals = np.bincount(labels, weight)
+            factors: NDArray[Any] = totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
+            return factors
+        if not isinstance(self.class_weight, dict):
+            raise ValueError(
+                f"{self._name}: class_weight expects a dict, 'balanced' or None, "
+                f"got {self.class_weight!r}"
+            )
+        factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        return factors

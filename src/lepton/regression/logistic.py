@@ -7,12 +7,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from lepton._check import check_number
 from lepton.regression.generalized import GeneralizedLinearModel
+from lepton.regression.linear_model import LinearClassifier
 from lepton.regression.loss import BinomialLoss, MultinomialLoss
 from lepton.regression.objective import Objective, total_weight
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["LogisticRegression"]
 
 
-class LogisticRegression(ClassifierMixin, GeneralizedLinearModel):
+class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
     """Logistic regression: linear models of the log-odds of two or more classes.
 
     Minimises ``C sum_i w_i loss_i + l1_ratio |B|_1 + (1 - l1_ratio) / 2 |B|_2^2``; the loss is
@@ -176,50 +175,11 @@ class LogisticRegression(ClassifierMixin, GeneralizedLinearModel):
         self, y: NDArray[Any], labels: NDArray[Any], weight: NDArray[Any] | None, dtype: Any
     ) -> NDArray[Any] | None:
         """Sample weights times the weights of classes."""
-        if self.class_weight is None:
+        factors = self._class_factors(y, labels, weight)
+        if factors is None:
             return weight
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            totals = np.bincount(labels, weight)
-            factors = totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
-        elif isinstance(self.class_weight, dict):
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        else:
-            raise ValueError(
-                f"{self._name}: class_weight expects a dict, 'balanced' or None, "
-                f"got {self.class_weight!r}"
-            )
         own: NDArray[Any] = factors.astype(dtype)[labels]
         return own if weight is None else own * weight
-
-    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """The log-odds of the second of two classes, or a score for each of more.
-
-        Parameters
-        ----------
-        X : array-like of shape (samples, features)
-
-        Returns
-        -------
-        ndarray of shape (samples,) or (samples, classes)
-        """
-        scores = self._linear_predictor(X)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The most probable class of each sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (samples, features)
-
-        Returns
-        -------
-        ndarray of shape (samples,)
-        """
-        scores = self.decision_function(X)
-        places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
-        labels: NDArray[Any] = self.classes_[places]
-        return labels
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """The probability of each class.

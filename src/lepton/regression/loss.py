@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
     from lepton import Tensor
 
-__all__ = ["BinomialLoss", "HuberLoss", "Loss", "MultinomialLoss", "PoissonLoss"]
+__all__ = [
+    "BinomialLoss",
+    "BoundedLoss",
+    "EpsilonInsensitiveLoss",
+    "HingeLoss",
+    "HuberLoss",
+    "Loss",
+    "ModifiedHuberLoss",
+    "MultinomialLoss",
+    "PoissonLoss",
+    "SquaredLoss",
+]
 
 
 class Loss(Protocol):
@@ -37,10 +48,17 @@ class Loss(Protocol):
         """
 
 
+class BoundedLoss(Loss, Protocol):
+    """A loss whose second derivative nowhere exceeds `bend`, which is infinite with a kink."""
+
+    @property
+    def bend(self) -> float: ...
+
+
 class BinomialLoss:
     """``log(1 + exp(-y eta))`` for y = -1 or 1."""
 
-    outputs = 1
+    outputs, bend = 1, 0.25
 
     def terms(
         self, eta: Tensor, y: NDArray[Any]
@@ -121,6 +139,11 @@ class HuberLoss:
     def __init__(self, epsilon: float, scale: float) -> None:
         self.epsilon, self.scale = epsilon, scale
 
+    @property
+    def bend(self) -> float:
+        """See `BoundedLoss`."""
+        return 2 / self.scale
+
     def terms(
         self, eta: Tensor, y: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -132,3 +155,76 @@ class HuberLoss:
         inside = np.abs(residual) <= bound
         curvature = np.where(inside, y.dtype.type(2 / self.scale), y.dtype.type(0))
         return value, (clipped * (-2 / self.scale))[None], curvature[None]
+
+
+class SquaredLoss:
+    """``(eta - y)^2 / 2``."""
+
+    outputs, bend = 1, 1.0
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        residual = eta.numpy() - y
+        return residual[0] * residual[0] / 2, residual, np.ones_like(residual)
+
+
+class HingeLoss:
+    """``max(0, 1 - y eta)`` for y = -1 or 1, to a power of 1 or 2."""
+
+    outputs = 1
+
+    def __init__(self, power: int = 1) -> None:
+        self.power = power
+        self.bend = np.inf if power == 1 else 2.0
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        missing = 1 - y * eta.numpy()
+        wrong = (missing > 0).astype(y.dtype)
+        missing *= wrong
+        if self.power == 1:
+            return missing[0], -y * wrong, np.zeros_like(wrong)
+        return missing[0] ** 2, -2 * y * missing, 2 * wrong
+
+
+class ModifiedHuberLoss:
+    """``max(0, 1 - z)^2`` where z = y eta >= -1 and ``-4 z`` below, for y = -1 or 1."""
+
+    outputs, bend = 1, 2.0
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        missing = np.maximum(1 - y * eta.numpy(), 0)
+        clipped = np.minimum(missing, 2)
+        curved = 2 * ((missing > 0) & (missing <= 2)).astype(y.dtype)
+        return (clipped * (2 * missing - clipped))[0], -2 * y * clipped, curved
+
+
+class EpsilonInsensitiveLoss:
+    """``max(0, |y - eta| - epsilon)``, to a power of 1 or 2."""
+
+    outputs = 1
+
+    def __init__(self, epsilon: float, power: int = 1) -> None:
+        self.epsilon, self.power = epsilon, power
+        self.bend = np.inf if power == 1 else 2.0
+
+    def terms(
+        self, eta: Tensor, y: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """See `Loss.terms`."""
+        residual = eta.numpy() - y
+        sign = np.sign(residual)
+        excess = sign * residual - self.epsilon
+        outside = (excess > 0).astype(residual.dtype)
+        excess *= outside
+        sign *= outside
+        if self.power == 1:
+            return excess[0], sign, np.zeros_like(sign)
+        return excess[0] ** 2, 2 * sign * excess, 2 * outside
