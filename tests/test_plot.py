@@ -130,3 +130,51 @@ def test_settings_and_windows_are_left_alone(history):
     plot.confusion_matrix([[1]])
     assert dict(matplotlib.rcParams) == before
     assert ("matplotlib.pyplot" in sys.modules) == loaded
+
+
+def test_roc_curve_has_the_area_of_the_pairs_in_order():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 200)
+    scores = (random.random((200, 3)) + np.eye(3)[labels]).round(1)
+    figure = plot.roc_curve(labels, scores, ["a", "b", "c"])
+    curves = [line for line in figure.axes[0].lines if not line.get_label().startswith("_")]
+    for column, curve in enumerate(curves):
+        own, others = (scores[labels == column, column], scores[labels != column, column])
+        pairs = own[:, None] - others
+        area = ((pairs > 0) + 0.5 * (pairs == 0)).mean()
+        assert curve.get_label() == f"{'abc'[column]}  {area:.3f}"
+    assert len(curves) == 3
+    assert titles(plot.roc_curve([0, 1], [[0.6, 0.4], [0.1, 0.9]])) == ["ROC of 1: area 1.000"]
+
+
+def test_predictions_are_points_or_hexagons_around_the_diagonal():
+    y = np.random.default_rng(0).standard_normal(3000)
+    few = plot.predicted_against_true(y[:100], y[:100] + 0.1, name="price").axes[0]
+    assert few.get_xlabel() == "true price"
+    assert few.get_xlim() == few.get_ylim()
+    many = plot.predicted_against_true(np.append(y, 1e6), np.append(y, 0.0))
+    assert sum(many.axes[0].collections[0].get_array()) == 3000  # the outlier is beyond the axes
+    assert titles(plot.predicted_against_true([2.0], [2.5]))[0] == "R2 undefined on 1 samples"
+
+
+def test_importance_shows_the_first_features_in_order():
+    figure = plot.importance([f"f{i}" for i in range(30)], np.arange(30), np.ones(30), most=5)
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == ["f29", "f28", "f27", "f26", "f25"]
+    assert titles(figure) == ["Importance (first 5 of 30 features)"]
+
+
+@pytest.mark.parametrize(
+    ("call", "cause"),
+    [
+        (lambda: plot.roc_curve([0, 1], [0.1, 0.9]), r"got \[2\] and \[2\]"),
+        (lambda: plot.roc_curve([0, 1], [[1, 0], [0, 1]], ["a"]), "expected 2 class names, got 1"),
+        (lambda: plot.predicted_against_true([], []), r"got \[0\] and \[0\]"),
+        (lambda: plot.predicted_against_true([1, 2], [1]), r"got \[2\] and \[1\]"),
+        (lambda: plot.importance([], []), "each of 0 names"),
+        (lambda: plot.importance(["a"], [1, 2]), "each of 1 names"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(call, cause):
+    with pytest.raises(ValueError, match=cause):
+        call()

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib.util
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
+import pyarrow as arrow
 import pytest
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.metrics import log_loss
@@ -23,6 +25,7 @@ from lepton.tabular.columns import date_parts, find_knots, place
 from lepton.tabular.table_estimator import settle
 
 Frame = Any
+CODED = arrow.dictionary(arrow.int32(), arrow.string())
 
 
 def mixed(rows: int = 300, seed: int = 0) -> tuple[Frame, Any]:
@@ -62,7 +65,16 @@ def mixed(rows: int = 300, seed: int = 0) -> tuple[Frame, Any]:
         (pandas.to_datetime(["2024-02-29", None]), "date"),
         (pandas.to_datetime(["2024-02-29T12:00+02:00"], utc=True), "date"),
         (pandas.period_range("2024-01", periods=3, freq="M"), "date"),
-        (pandas.Series([pandas.Timestamp("2024-02-29").date(), None], dtype=object), "date"),
+        (
+            pandas.array([datetime.date(2024, 2, 29), None], pandas.ArrowDtype(arrow.date32())),
+            "date",
+        ),
+        (pandas.array([1, None], pandas.ArrowDtype(arrow.duration("s"))), "number"),
+        (pandas.array(["a", None], pandas.ArrowDtype(CODED)), "category"),
+        (pandas.array(["a", None], "string[pyarrow]"), "category"),
+        (pandas.array([1.5, None], "float[pyarrow]"), "number"),
+        (pandas.array([True, None], "bool[pyarrow]"), "boolean"),
+        (pandas.Series([datetime.date(2024, 2, 29), None], dtype=object), "date"),
         ([None, None], "empty"),
         ([np.nan, np.nan], "empty"),
         (pandas.to_datetime([None, None]), "empty"),
@@ -164,6 +176,8 @@ def test_dates_have_parts() -> None:
     np.testing.assert_array_equal(
         parts["days"], (dates - pandas.Timestamp(0)) // pandas.Timedelta(1, "D")
     )
+    far = pandas.Series(np.array(["0001-01-01", "9999-12-31"], "datetime64[s]"))
+    assert date_parts(far)["days"].tolist() == [-719162, 2932896]
     schema = Schema.learn(pandas.DataFrame({"a": dates.dt.normalize()}))
     assert schema.describe()[0][-1] == "1969-12-25 to 1971-09-18: year, month, day, weekday, days"
 

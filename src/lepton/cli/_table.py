@@ -158,6 +158,16 @@ class Problem:
         task, values = _read_target(f"{path}: column {target!r} (--target)", frame[target], task)
         return cls(task, features, values, target)
 
+    def check_varied(self, path: str) -> None:
+        """Refuse a target of which there is nothing to learn."""
+        found = np.unique(self.target)
+        if len(found) < 2:
+            what = "2 classes" if self.task == "classification" else "2 different numbers"
+            raise ValueError(
+                f"{path}: column {self.name!r} (--target) expects at least {what}, "
+                f"got only {found.tolist()[0]!r}"
+            )
+
 
 def _read_target(owner: str, column: Series[Any], task: str) -> tuple[str, NDArray[Any]]:
     from lepton.tabular.kinds import read_column
@@ -174,18 +184,14 @@ def _read_target(owner: str, column: Series[Any], task: str) -> tuple[str, NDArr
         few = whole and len(np.unique(values)) <= _FEW_CLASSES
         task = "classification" if few or kind in ("category", "boolean") else "regression"
     if task == "regression":
-        if kind != "number" or values.min() == values.max():
-            got = f"only {values[0]:g}" if kind == "number" else f"a {kind}"
-            raise ValueError(f"{owner} expects numbers that differ, got {got}")
+        if kind != "number":
+            raise ValueError(f"{owner} expects numbers, got a {kind}")
         return task, values
     if kind == "date" or (kind == "number" and not whole):
         got = "dates" if kind == "date" else "numbers that are not whole"
         raise ValueError(f"{owner} expects classes, got {got}")
     labels = {"number": np.int64, "boolean": np.bool_}.get(kind)
-    classes = values.astype(labels) if labels else column.to_numpy(object).astype(str)
-    if len(np.unique(classes)) < 2:
-        raise ValueError(f"{owner} expects at least 2 classes, got only {classes.tolist()[0]!r}")
-    return task, classes
+    return task, values.astype(labels) if labels else column.to_numpy(object).astype(str)
 
 
 def split_rows(
@@ -199,10 +205,9 @@ def split_rows(
     Raises
     ------
     ValueError
-        If the column cannot order the rows, or a part would be empty.
+        If the column cannot order the rows, a part would be empty, or classes are in the test rows
+        alone.
     """
-    from lepton.tabular.kinds import read_column
-
     rows = len(problem.target)
     count = round(rows * share)
     if not 0 < count < rows:
@@ -211,17 +216,30 @@ def split_rows(
             f"part, got {rows - count:,} to train and {count:,} to test on"
         )
     if time is not None:
-        if time not in problem.features:
-            known = ", ".join(problem.features.columns[:20])
-            raise ValueError(f"{path}: --time expects one of {known}, got {time!r}")
-        kind, values = read_column(path, time, problem.features[time])
-        if kind not in ("number", "date") or problem.features[time].isna().any():
-            got = f"a {kind}" if kind not in ("number", "date") else "missing values"
-            raise ValueError(f"{path}: --time {time} expects numbers or dates, got {got}")
-        order = np.argsort(np.asarray(values), kind="stable")
+        order = _order_by(path, problem.features, time)
     elif problem.task == "classification":
         codes = np.unique(problem.target, return_inverse=True)[1]
         return stratified_split(codes, share, seed)
     else:
         order = np.random.default_rng(seed).permutation(rows)
-    return np.sort(order[: rows - count]), np.sort(order[rows - count :])
+    train, test = np.sort(order[: rows - count]), np.sort(order[rows - count :])
+    if problem.task == "classification":
+        new = sorted(set(problem.target[test].tolist()) - set(problem.target[train].tolist()))
+        if new:
+            raise ValueError(f"{path}: by --time {time} only test rows have the class {new[0]!r}")
+    return train, test
+
+
+def _order_by(path: str, features: DataFrame, name: str) -> NDArray[np.int64]:
+    """The rows in the order of a column of numbers or dates."""
+    from lepton.tabular.kinds import read_column
+
+    if name not in features:
+        known = ", ".join(features.columns[:20])
+        raise ValueError(f"{path}: --time expects one of {known}, got {name!r}")
+    kind, values = read_column(path, name, features[name])
+    ordered = kind in ("number", "date")
+    if not ordered or features[name].isna().any():
+        got = "missing values" if ordered else f"a {kind}"
+        raise ValueError(f"{path}: --time {name} expects numbers or dates, got {got}")
+    return np.argsort(np.asarray(values), kind="stable")

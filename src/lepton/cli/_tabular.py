@@ -26,7 +26,8 @@ __all__ = [
 ]  # fmt: skip
 
 MODEL_FILE = "model.safetensors"
-_MOST_ROWS = 10_000  # that importance is measured on
+# What bounds the time for importance (columns times cells) and intervals (resamples times rows).
+_MOST_CELLS = 100_000_000
 
 
 class Table:
@@ -43,6 +44,7 @@ class Table:
         names = pick_columns(path, frame, options["categories"]).columns
         frame = frame.assign(**{name: frame[name].astype("category") for name in names})
         problem = Problem.of(path, frame, options["target"], options["task"], options["drop"])
+        problem.check_varied(path)
         parts = split_rows(path, problem, options["test_size"], options["seed"], options["time"])
         return cls(problem, *parts)
 
@@ -106,13 +108,14 @@ def measure(model: Model, X: DataFrame, y: Any) -> dict[str, Any]:
     from lepton.tabular.measures import ClassMeasures, RegressionMeasures, bootstrap
 
     result: dict[str, Any] = {"rows": len(y)}
+    resamples = int(np.clip(_MOST_CELLS // len(y), 200, 1000))
     if hasattr(model, "classes_"):
         chances, codes = model.predict_proba(X), _codes(model, y)
-        found = bootstrap(ClassMeasures(codes, chances), len(y))
+        found = bootstrap(ClassMeasures(codes, chances), len(y), resamples)
         matrix = confusion_matrix(chances.argmax(axis=1), codes, num_classes=chances.shape[1])
         result["confusion_matrix"] = np.asarray(matrix).tolist()
     else:
-        found = bootstrap(RegressionMeasures(y, model.predict(X)), len(y))
+        found = bootstrap(RegressionMeasures(y, model.predict(X)), len(y), resamples)
     result["measures"] = {name: estimate._asdict() for name, estimate in found.items()}
     return result
 
@@ -131,14 +134,22 @@ def _codes(model: Any, y: Any) -> Any:
 def importance(model: Model, X: DataFrame, y: Any) -> list[dict[str, Any]]:
     """Return how much worse the model gets when the values of a column are shuffled.
 
-    In R2 or in log loss, on at most 10,000 rows, five times each; the most important first.
+    In R2 or in log loss, five times each, on at most 10,000 rows, fewer of tables with more than
+    100 columns; the most important first.
     """
     from sklearn.inspection import permutation_importance
+    from sklearn.metrics import log_loss, make_scorer
 
-    chosen = np.random.default_rng(0).permutation(len(X))[:_MOST_ROWS]
-    scoring = "neg_log_loss" if hasattr(model, "classes_") else "r2"
-    if scoring == "neg_log_loss" and len(np.unique(y[chosen])) < len(model.classes_):
-        scoring = "accuracy"  # the loss would not know the classes that are missing
+    scoring: Any = "r2"
+    if hasattr(model, "classes_"):
+        scoring = make_scorer(
+            log_loss,
+            greater_is_better=False,
+            response_method="predict_proba",
+            labels=model.classes_,
+        )
+    rows = int(np.clip(_MOST_CELLS // X.shape[1] ** 2, 200, 10_000))
+    chosen = np.random.default_rng(0).permutation(len(X))[:rows]
     found = permutation_importance(
         model, X.iloc[chosen], y[chosen], scoring=scoring, n_repeats=5, random_state=0
     )

@@ -82,8 +82,8 @@ def predicted_against_true(
     axes.set_xlabel(f"true {name}".rstrip())
     axes.set_ylabel(f"predicted {name}".rstrip())
     spread = ((x - x.mean()) ** 2).sum()
-    score = 1 - ((x - y) ** 2).sum() / spread if spread > 0 else np.nan
-    axes.set_title(f"R2 {score:.3f} on {len(x):,} samples")
+    score = f"{1 - ((x - y) ** 2).sum() / spread:.3f}" if spread > 0 else "undefined"
+    axes.set_title(f"R2 {score} on {len(x):,} samples")
     axes.grid()
     axes.set_axisbelow(True)
     return finish(figure, path)

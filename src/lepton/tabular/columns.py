@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "Column"]
 
 MISSING, UNSEEN = 0, 1  # the codes before those of the levels
-_DAY = 86_400_000_000_000  # nanoseconds
+_DAY = 86_400_000_000  # microseconds, which reach any year; nanoseconds end in 2262
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def place(values: NDArray[Any], knots: NDArray[np.float64]) -> NDArray[np.float6
 def date_parts(dates: Series[Any]) -> dict[str, NDArray[np.float64]]:
     """Numbers that a date consists of, NaN where it is missing."""
     absent = dates.isna().to_numpy()
-    stamps = dates.to_numpy("datetime64[ns]").view(np.int64)
+    stamps = dates.to_numpy("datetime64[us]").view(np.int64)
     days = stamps // _DAY
     parts = {
         "year": dates.dt.year,

@@ -28,7 +28,6 @@ _INFERRED = {
     "datetime64": "date",
     "datetime": "date",
     "date": "date",
-    "period": "date",
     "empty": EMPTY,
 }
 
@@ -53,6 +52,7 @@ def read_column(owner: str, name: str, column: Series[Any]) -> tuple[str, Any]:
     ValueError
         If a number is infinite.
     """
+    column = _from_arrow(column)
     kind = _kind(owner, name, column)
     if column.isna().all():
         return EMPTY, None
@@ -61,6 +61,18 @@ def read_column(owner: str, name: str, column: Series[Any]) -> tuple[str, Any]:
     if kind == "boolean":
         return kind, column.astype("boolean").to_numpy(np.float64, na_value=np.nan)
     return kind, _dates(column) if kind == "date" else column
+
+
+def _from_arrow(column: Series[Any]) -> Series[Any]:
+    """Days, durations and dictionaries of PyArrow as objects; pandas cannot compute with them."""
+    from pandas import ArrowDtype
+    from pandas.api.types import is_numeric_dtype, is_string_dtype
+
+    dtype = column.dtype
+    odd = isinstance(dtype, ArrowDtype) and dtype.kind in "Om"
+    if odd and not is_numeric_dtype(dtype) and not is_string_dtype(dtype):
+        return column.astype(object)
+    return column
 
 
 def _kind(owner: str, name: str, column: Series[Any]) -> str:

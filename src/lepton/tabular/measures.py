@@ -120,7 +120,7 @@ def bootstrap(
     resamples : int
         Samples of that many rows, drawn with replacement.
     seed : int
-        Of the samples.
+        Of the samples. Those in which a measure is not defined are left out of its interval.
 
     Notes
     -----
@@ -141,8 +141,9 @@ def bootstrap(
     for row in found:
         weight = np.bincount(random.integers(0, rows, rows), minlength=rows).astype(np.float64)
         row[:] = list(measures(weight).values())
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanquantile(found, [0.025, 0.975], axis=0)
+    low, high = np.full((2, len(whole)), np.nan)
+    known = np.isfinite(found).any(axis=0)  # the area is not where all rows are of one class
+    low[known], high[known] = np.nanquantile(found[:, known], [0.025, 0.975], axis=0)
     return {
         name: Estimate(float(value), float(a), float(b))
         for (name, value), a, b in zip(whole.items(), low, high, strict=True)
