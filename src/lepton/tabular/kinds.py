@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def _from_arrow(column: Series[Any]) -> Series[Any]:
     from pandas.api.types import is_numeric_dtype, is_string_dtype
 
     dtype = column.dtype
-    odd = isinstance(dtype, ArrowDtype) and dtype.kind in "Om"
+    odd = isinstance(dtype, ArrowDtype) and (dtype.kind in "Om" or dtype.type is datetime.date)
     if odd and not is_numeric_dtype(dtype) and not is_string_dtype(dtype):
         return column.astype(object)
     return column
