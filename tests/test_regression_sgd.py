@@ -289,6 +289,16 @@ def test_columns_of_different_size_are_told_and_do_not_diverge() -> None:
     assert np.mean((y - model.predict(X)) ** 2) < np.mean(y**2)
 
 
+@pytest.mark.parametrize("rule", ["constant", "optimal", "invscaling", "adaptive"])
+def test_rare_huge_samples_do_not_make_it_diverge(rule: str) -> None:
+    """As in tables of houses or people; these make scikit-learn's steps explode, with any rule."""
+    X = scale(np.random.default_rng(0).standard_t(1.3, (20_000, 8)))
+    assert np.abs(X).max() > 100
+    y = X.sum(axis=1) + 0.3 * np.random.default_rng(1).standard_normal(len(X))
+    model = SGDRegressor(learning_rate=rule, random_state=0).fit(X, y)
+    assert model.score(X, y) > linear_model.LinearRegression().fit(X, y).score(X, y) - 1e-4
+
+
 @pytest.mark.parametrize("loss", ["squared_error", "huber"])
 def test_overflow_is_one_sentence(loss: str) -> None:
     X, y = regression_data()
