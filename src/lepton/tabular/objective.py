@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import lepton
@@ -57,16 +57,14 @@ class Penalty:
     ----------
     alpha : float
         Strength.
-    weights : sequence of Tensor
-        W: the parameters of the optimiser's first group.
     optimizer : Optimizer
-        What is going to step.
+        What is going to step; the parameters of its first group are W.
     """
 
-    def __init__(self, alpha: float, weights: Sequence[Tensor], optimizer: optim.Optimizer) -> None:
-        self.alpha, self.weights = alpha, list(weights)
-        adds = type(optimizer) in (optim.SGD, optim.Adam)
-        self.group = optimizer.param_groups[0] if adds else None
+    def __init__(self, alpha: float, optimizer: optim.Optimizer) -> None:
+        group = optimizer.param_groups[0]
+        self.alpha, self.weights = alpha, group["params"]
+        self.group = group if type(optimizer) in (optim.SGD, optim.Adam) else None
         self.decay = self.group["weight_decay"] if self.group is not None else 0.0
 
     def add(self, loss: Tensor, weight: float) -> Tensor:
