@@ -248,6 +248,8 @@ def test_parts_are_epochs() -> None:
         MLPClassifier(class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
     with pytest.raises(ValueError, match="partial_fit expects early_stopping=False"):
         MLPClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=r"partial_fit expects a learning_rate .* 'one_cycle'"):
+        MLPClassifier(learning_rate="one_cycle").partial_fit(X, y, classes=[0, 1, 2])
 
 
 def test_dropout_differs_from_part_to_part() -> None:
@@ -404,6 +406,8 @@ BAD = [
     ({"tol": math.nan}, "tol expects a finite number >= 0, got nan"),
     ({"n_iter_no_change": 0}, "n_iter_no_change expects an integer >= 1, got 0"),
     ({"early_stopping": True, "validation_fraction": 0.001}, "validation_fraction=0.001 expects"),
+    ({"early_stopping": True, "validation_fraction": 0.0}, "validation_fraction expects .* got 0"),
+    ({"warm_start": 1}, "warm_start expects True or False, got 1"),
     ({"beta_1": 1.0}, "beta_1 expects a finite number >= 0 and < 1, got 1.0"),
     ({"dropout": 1.0}, "dropout expects a finite number >= 0 and < 1, got 1.0"),
     ({"batch_norm": "yes"}, "batch_norm expects True or False, got 'yes'"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lepton import nn
-from lepton._check import check_choice
+from lepton._check import check_bool, check_choice
 from lepton.tabular.layers import LOSSES
 from lepton.tabular.network import Array, Inputs
 from lepton.tabular.perceptron import Perceptron
@@ -203,7 +203,8 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         MLPClassifier
             This estimator.
         """
-        self._learn(X, y, sample_weight, keep=self.warm_start)
+        keep = check_bool(self._name, "warm_start", self.warm_start)
+        self._learn(X, y, sample_weight, keep=keep)
         return self
 
     def partial_fit(
@@ -357,7 +358,8 @@ best_validation_score_, n_iter_, t_
         MLPRegressor
             This estimator.
         """
-        self._learn(X, y, sample_weight, keep=self.warm_start)
+        keep = check_bool(self._name, "warm_start", self.warm_start)
+        self._learn(X, y, sample_weight, keep=keep)
         return self
 
     def partial_fit(

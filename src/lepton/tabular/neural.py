@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -116,8 +117,9 @@ class Neural(NetworkEstimator):
             )
         return module
 
+    @abstractmethod
     def _auto_loss(self) -> nn.Module:
-        raise NotImplementedError
+        """The loss where none is given."""
 
     def _make_loss(self) -> Callable[[Any, Any], Any]:
         loss = self.loss
@@ -325,7 +327,8 @@ class NeuralClassifier(NetworkClassifier, Neural):
         NeuralClassifier
             This estimator.
         """
-        self._learn(X, y, sample_weight, keep=self.warm_start)
+        keep = check_bool(self._name, "warm_start", self.warm_start)
+        self._learn(X, y, sample_weight, keep=keep)
         return self
 
     def _auto_loss(self) -> nn.Module:
@@ -433,7 +436,8 @@ best_validation_score_, n_iter_
         NeuralRegressor
             This estimator.
         """
-        self._learn(X, y, sample_weight, keep=self.warm_start)
+        keep = check_bool(self._name, "warm_start", self.warm_start)
+        self._learn(X, y, sample_weight, keep=keep)
         return self
 
     def _auto_loss(self) -> nn.Module:

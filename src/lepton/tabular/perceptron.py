@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 from numpy.typing import NDArray
@@ -107,18 +108,21 @@ class Perceptron(NetworkEstimator):
     def _make_module(self, **arguments: Any) -> nn.Module:
         return perceptron(**arguments)
 
+    @abstractmethod
     def _loss(self) -> nn.Module:
-        raise NotImplementedError
+        """What is minimised, without the penalty."""
 
     def _recipe(self, samples: int, one_pass: bool) -> Recipe:
         owner = self._name
         stopping = check_bool(owner, "early_stopping", self.early_stopping)
-        if one_pass and stopping:
-            raise ValueError(f"{owner}: partial_fit expects early_stopping=False, got True")
-        fraction = check_number(
-            owner, "validation_fraction", self.validation_fraction, 0, 1, open_maximum=True
-        )
-        held_out = fraction if stopping else 0.0
+        if one_pass:
+            self._check_for_parts(stopping)
+        held_out = 0.0
+        if stopping:
+            fraction = self.validation_fraction
+            held_out = check_number(
+                owner, "validation_fraction", fraction, 0, 1, open_minimum=True, open_maximum=True
+            )
         callbacks = fresh_callbacks(owner, self.callbacks)
         convergence = self._convergence(stopping)
         size = self.batch_size
@@ -138,6 +142,17 @@ class Perceptron(NetworkEstimator):
             callbacks=callbacks if one_pass else [*callbacks, convergence],
             progress=bool(self.verbose),
         )
+
+    def _check_for_parts(self, stopping: bool) -> None:
+        """Refuse what needs to know all samples or the last epoch."""
+        owner, rate = self._name, self.learning_rate
+        if stopping:
+            raise ValueError(f"{owner}: partial_fit expects early_stopping=False, got True")
+        if isinstance(rate, str) and rate in ("cosine", "one_cycle"):
+            raise ValueError(
+                f"{owner}: partial_fit expects a learning_rate that does not depend on max_iter, "
+                f"got {rate!r}"
+            )
 
     def _convergence(self, stopping: bool) -> Convergence:
         owner, patience = self._name, self.n_iter_no_change
