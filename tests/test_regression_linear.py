@@ -12,8 +12,9 @@ from scipy import linalg, stats
 from sklearn import datasets
 from sklearn import linear_model as sk
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
 
-from lepton.regression import LinearRegression, Ridge, RidgeCV
+from lepton.regression import LinearRegression, PolynomialFeatures, Ridge, RidgeCV
 from lepton.regression.least_squares import factorise
 
 Array = np.ndarray[Any, Any]
@@ -309,3 +310,10 @@ def test_house_prices() -> None:
     np.testing.assert_allclose(two.coef_, [25, 25], rtol=1e-14)
     np.testing.assert_allclose(two.predict([[6, 7]]), [400], rtol=1e-14)
     assert two.rank_ == 1
+
+
+def test_polynomials() -> None:
+    x = np.linspace(-1, 2, 30)[:, None]
+    model = make_pipeline(PolynomialFeatures(3, include_bias=False), LinearRegression())
+    model.fit(x, 1 + 2 * x[:, 0] - 3 * x[:, 0] ** 3)
+    np.testing.assert_allclose(model[-1].coef_, [2, 0, -3], atol=1e-13)

@@ -7,6 +7,8 @@
 array([400.])
 """
 
+from sklearn.preprocessing import PolynomialFeatures as PolynomialFeatures
+
 from lepton.regression.huber import *
 from lepton.regression.linear import *
 from lepton.regression.logistic import *
