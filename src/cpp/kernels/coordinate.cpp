@@ -11,6 +11,8 @@ namespace {
 
 /// Rows of the matrix that one pass over the gradient takes.
 constexpr int64_t kRows = 8;
+/// Doubles in a cache line, and in a matrix that the second-level cache holds.
+constexpr int64_t kLine = 8, kNearMatrix = 1 << 15;
 
 template <int count>
 void add_some(int64_t begin, int64_t end, const double* const* rows, const double* factors,
@@ -50,8 +52,14 @@ CoordinateChange sweep(const CoordinateSweep& call) {
   double factors[kRows];
   int64_t pending = 0;
   CoordinateChange largest = {0, 0};
+  const bool far = call.n * call.n > kNearMatrix;
   for (int64_t k = 0; k < call.count; ++k) {
     const int64_t i = call.order[k];
+    // Rows come from afar one by one: the next ones are on their way while these are added.
+    if (far && k + kRows < call.count && call.coef[call.order[k + kRows]] != 0) {
+      const double* row = call.gram + call.order[k + kRows] * call.gram_row;
+      for (int64_t c = 0; c < call.n; c += kLine) __builtin_prefetch(row + c, 0, 2);
+    }
     double gradient = call.gradient[i];
     for (int64_t r = 0; r < pending; ++r) gradient += factors[r] * rows[r][i];
     const double old = call.coef[i], pull = gradient + call.diagonal[i] * old;

@@ -14,6 +14,10 @@ namespace {
 
 // Sweeps over the coordinates that are not zero, before the others are looked at again.
 constexpr int64_t kActiveSweeps = 10;
+// Sweeps after which it pays to look where they lead.
+constexpr int64_t kPlainSweeps = 5;
+// Relative error of an objective by rounding.
+constexpr double kRounding = 1e-14;
 // Multiplications between two looks for an interrupt: about 10 ms.
 constexpr int64_t kInterruptWork = 1 << 26;
 // Multiplications that a thread takes at a time.
@@ -145,15 +149,63 @@ PathStep CoordinatePath::solve(double l1, double l2) {
 
 // Sweeps over the working set until it moves no more.
 void CoordinatePath::descend(int64_t& sweeps) {
+  extrapolation_.clear();
+  const int64_t first = sweeps;
   int64_t active = 0;  // sweeps since all of it was looked at
   while (sweeps < rule_.max_iter) {
     const bool every = active == 0;
     const CoordinateChange largest = sweep(every);
     ++sweeps;
     const bool still = largest.change <= rule_.tol * largest.coef;
-    if (still && every) return;
+    if (still && (every || settled())) return;
     active = still || active == kActiveSweeps ? 0 : active + 1;
+    if (!still && !rule_.seed && sweeps - first > kPlainSweeps) extrapolate();
   }
+}
+
+// Whether a sweep would leave the coordinates at 0 that the last one passed over.
+bool CoordinatePath::settled() const {
+  for (int64_t i = 0; i < count(); ++i)
+    if (own_coef_[i] == 0 && own_inverse_[i] > 0 &&
+        distance(0, own_gradient_[i], own_l1_[i], 0) > 0)
+      return false;
+  return true;
+}
+
+// Goes to where the last sweeps lead, if that is better. The gradient is an affine function of the
+// coordinates, so that it need not be computed.
+void CoordinatePath::extrapolate() {
+  if (!extrapolation_.push(own_coef_, own_gradient_)) return;
+  const auto next = extrapolation_.combine();
+  extrapolation_.clear();
+  if (!next) return;
+  const Merit now = merit(own_coef_, own_gradient_), then = merit(next->point, next->image);
+  // Close to the minimum only the gradient tells points apart.
+  if (!(then.slope < now.slope && then.objective <= now.objective + kRounding * now.size)) return;
+  own_coef_ = next->point;
+  own_gradient_ = next->image;
+  rounded_ = kRoundedSweeps;  // the factors of a combination may be large
+}
+
+CoordinatePath::Merit CoordinatePath::merit(const std::vector<double>& coef,
+                                            const std::vector<double>& gradient) const {
+  Merit sum{0, 0, 0};
+  for (int64_t i = 0; i < count(); ++i) {
+    const double b = coef[i], l1 = own_l1_[i], l2 = l2_ * problem_.factor[members_[i]];
+    if (problem_.positive && b < 0) return {INFINITY, INFINITY, 0};
+    const double smooth = b * (problem_.xy[members_[i]] + gradient[i]) / 2;
+    sum.objective += l1 * std::abs(b) - smooth + l2 * b * b / 2;
+    sum.size += std::abs(smooth);
+    const double slope = distance(b, gradient[i], l1, l2);
+    sum.slope += slope * slope * own_inverse_[i];
+  }
+  return sum;
+}
+
+// Of 0 from the subdifferential at b.
+double CoordinatePath::distance(double b, double gradient, double l1, double l2) const {
+  if (b != 0) return std::abs(gradient - l2 * b - std::copysign(l1, b));
+  return std::max((problem_.positive ? gradient : std::abs(gradient)) - l1, 0.0);
 }
 
 CoordinateChange CoordinatePath::sweep(bool every) {
@@ -241,14 +293,13 @@ double CoordinatePath::gap() const {
   return (whole + scale * scale * whole) / 2 + l1_ * absolute - scale * by_target;
 }
 
-// The largest distance of 0 from the subdifferential of a coordinate.
+// The largest distance of a coordinate from the condition of optimality.
 double CoordinatePath::violation() const {
   double largest = 0;
   for (int64_t i = 0; i < problem_.size; ++i) {
-    const double b = coef_[i], l1 = l1_ * problem_.factor[i], l2 = l2_ * problem_.factor[i];
+    const double factor = problem_.factor[i];
     if (row(i)[i] > 0)
-      largest = std::max(
-          largest, b == 0 ? pull(i) - l1 : std::abs(gradient_[i] - l2 * b - std::copysign(l1, b)));
+      largest = std::max(largest, distance(coef_[i], gradient_[i], l1_ * factor, l2_ * factor));
   }
   return largest;
 }

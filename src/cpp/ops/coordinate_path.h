@@ -6,6 +6,7 @@
 
 #include "core/tensor.h"
 #include "kernels/coordinate_table.h"
+#include "ops/extrapolation.h"
 
 namespace lepton {
 
@@ -55,7 +56,15 @@ class CoordinatePath {
   void set_penalty(double l1, double l2);
   void descend(int64_t& sweeps);
   CoordinateChange sweep(bool every);
+  bool settled() const;
   void shuffle();
+  void extrapolate();
+  // What is minimised on the working set, the size of its terms, and how far it is from stationary.
+  struct Merit {
+    double objective, size, slope;
+  };
+  Merit merit(const std::vector<double>& coef, const std::vector<double>& gradient) const;
+  double distance(double b, double gradient, double l1, double l2) const;
   void refresh();
   void compute_gradient();
   double gap() const;
@@ -78,6 +87,7 @@ class CoordinatePath {
   bool whole_ = false;   // it holds all coordinates, in order, and the block is the matrix itself
   int64_t rounded_ = 0;  // sweeps since the gradient was computed anew
   std::vector<double> own_coef_, own_gradient_, own_l1_, own_diagonal_, own_inverse_;
+  Extrapolation extrapolation_;
   uint64_t random_;
   int64_t work_ = 0;  // since the last look for an interrupt
 };

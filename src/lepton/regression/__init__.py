@@ -9,6 +9,9 @@ array([400.])
 
 from sklearn.preprocessing import PolynomialFeatures as PolynomialFeatures
 
+from lepton.regression.elastic_net import *
+from lepton.regression.elastic_net_cv import *
+from lepton.regression.elastic_net_path import *
 from lepton.regression.huber import *
 from lepton.regression.linear import *
 from lepton.regression.logistic import *

@@ -122,25 +122,46 @@ def _weighted_sum(part: NDArray[Any], weight: NDArray[Any], dtype: Any) -> NDArr
     return total
 
 
+def pilot_means(X: NDArray[Any], y: NDArray[Any], centre: bool) -> NDArray[np.float64]:
+    """Numbers near the means of the columns of [X, y]; zeros where nothing is centred."""
+    if not centre:
+        return np.zeros(X.shape[1] + y.shape[1])
+    return np.concatenate([X[:1024].mean(0, np.float64), y[:1024].mean(0, np.float64)])
+
+
+def product_sums(
+    X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, shift: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sums of products of the columns [X - shift, y - shift, 1]."""
+    tensors = [lepton.asarray(a) for a in ([X, y] if weight is None else [X, y, weight])]
+    sums: NDArray[np.float64] = _core.gram(*tensors, shift=lepton.asarray(shift)).numpy()
+    return sums
+
+
+def centre_sums(
+    sums: NDArray[np.float64], shift: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """Products of centred columns from those of shifted ones, the means; whether digits hold."""
+    away = sums[:-1, -1] / sums[-1, -1]
+    products = sums[:-1, :-1] - sums[-1, -1] * np.outer(away, away)
+    spread = np.diagonal(products) / sums[-1, -1]
+    near = bool((away**2 <= _FAR**2 * spread).all() or not away.any())
+    return products, shift + away, near
+
+
 def gram(
     X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, centre: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums of products of centred [X, y], and the means: one pass, two if the pilot mean is bad."""
-    columns = X.shape[1] + y.shape[1]
-    pilot = np.concatenate([X[:1024].mean(0, np.float64), y[:1024].mean(0, np.float64)])
-    pilot = pilot if centre else np.zeros(columns)
-    tensors = [lepton.asarray(a) for a in ([X, y] if weight is None else [X, y, weight])]
+    means = pilot_means(X, y, centre)
     for _ in range(2):
-        sums = _core.gram(*tensors, shift=lepton.asarray(pilot)).numpy()
+        sums = product_sums(X, y, weight, means)
         if not centre:
-            return sums[:-1, :-1], pilot
-        away = sums[:-1, -1] / sums[-1, -1]
-        products = sums[:-1, :-1] - sums[-1, -1] * np.outer(away, away)
-        spread = np.diagonal(products) / sums[-1, -1]
-        pilot = pilot + away
-        if (away**2 <= _FAR**2 * spread).all() or not away.any():
+            return sums[:-1, :-1], means
+        products, means, near = centre_sums(sums, means)
+        if near:
             break
-    return products, pilot
+    return products, means
 
 
 def factorise(
