@@ -24,6 +24,9 @@ __all__ = ["ElasticNet", "Lasso"]
 class SparseRegressor(LinearRegressor):
     """A linear model that coordinate descent fits, which leaves coefficients at 0."""
 
+    dual_gap_: Any
+    n_iter_: Any
+
     def _take(self, paths: list[Path], work: Products | Rows, y: NDArray[Any]) -> None:
         """Take over one solution for each target."""
         for path in paths:

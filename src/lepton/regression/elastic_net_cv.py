@@ -99,7 +99,7 @@ class _Validated(SparseRegressor):
         self.alphas_ = np.array(job.grids) if several else job.grids[0]
         if hasattr(self, "l1_ratio"):
             self.l1_ratio_ = ratio
-        self._take([whole.path([self.alpha_], ratio, job.rule)], whole, y)
+        self._take([whole.path(np.array([self.alpha_]), ratio, job.rule)], whole, y)
 
 
 @dataclass

@@ -38,8 +38,7 @@ class Folds:
     def problems(self, products: bool) -> tuple[Products | Rows, Iterator[Products | Rows]]:
         """The problem of all rows, and those of the training rows of each split."""
         if not products:
-            whole = Rows(self.X, self.y, self.weight, self.centre)
-            return whole, (
+            return Rows(self.X, self.y, self.weight, self.centre), (
                 Rows(self.X, self.y, self._masked(train), self.centre) for train, _ in self.splits
             )
         if self._partition():
