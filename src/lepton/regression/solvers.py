@@ -35,10 +35,8 @@ _HALVINGS = 30
 _EPS = float(np.finfo(np.float64).eps)
 _CLOSE, _RATE = 1e-2, 1e-2  # of the value and of the last decrease: then a Hessian still serves
 _MEMORY = 10  # steps that L-BFGS remembers
-_REFRESH = (
-    8,
-    4,
-)  # iterations after which the preconditioner is made anew, and the factor from then on
+# Iterations after which a model of the Hessian is made anew: it may cost as much as ten of them.
+_REFRESH = [10 * 4**k for k in range(20)]
 
 
 class Smooth(Protocol):
@@ -166,7 +164,7 @@ def is_noise(slope: float, value: float, precision: float) -> bool:
 
 
 def is_refreshed(n_iter: int) -> bool:
-    """Whether a model of the Hessian is made anew after so many iterations: 8, 32, 128, ..."""
+    """Whether a model of the Hessian is made anew after so many iterations: 10, 40, 160, ..."""
     return n_iter in _REFRESH
 
 
