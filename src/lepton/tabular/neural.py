@@ -258,7 +258,7 @@ class NeuralClassifier(NetworkClassifier, Neural):
     >>> X, y = load_digits(return_X_y=True)
     >>> model = NeuralClassifier(network, lr=0.01, max_epochs=5, random_state=0)
     >>> search = GridSearchCV(model, {"module__hidden": [4, 64]}, cv=3).fit(X / 16, y)
-    >>> search.best_params_, search.best_score_ > 0.9
+    >>> search.best_params_, bool(search.best_score_ > 0.9)
     ({'module__hidden': 64}, True)
     """
 
