@@ -146,7 +146,7 @@ def logistic(quick: bool) -> Iterator[Case]:
         f"LogisticRegression {rows} x {features}",
         fit("LogisticRegression", load, mean_loss(load)),
         targets={"sklearn": 2.0},
-        tolerance=1e-6,
+        tolerance=1e-5,  # scikit-learn's default tol ends 1.2e-6 above the minimum
         threads=(2,),
     )
     load = labels(400, 30, 10) if quick else fashion
