@@ -21,7 +21,10 @@ constexpr int64_t kMostSlices = 16, kSliceRows = 1024, kSliceElements = int64_t{
 // Where slices are fewer than this the panels of columns are spread over tasks too.
 constexpr int64_t kGramTasks = 8;
 // Centred rows at a time: they and one panel share the cache next to the core.
-constexpr int64_t kBlockBytes = 3 << 17, kMostBlockRows = 256, kLeastBlockRows = 32;
+constexpr int64_t kBlockBytes = 3 << 17, kMostBlockRows = 256;
+// So many columns are worth packing: blocks of full height, of which kPackedTogether columns stay
+// in the cache next to the core.
+constexpr int64_t kPackedColumns = 192, kPackedTogether = 128;
 
 template <class T>
 class Gram {
@@ -36,9 +39,11 @@ class Gram {
         shift_(shift),
         panels_(ceil_div(size_, kernel_.columns)),
         width_(panels_ * kernel_.columns),
+        packed_(size_ >= kPackedColumns),
         // An odd number of cache lines: rows do not push each other out.
         pitch_((ceil_div(width_, 8) | 1) * 8),
-        block_(std::clamp(kBlockBytes / (pitch_ * int64_t{8}), kLeastBlockRows, kMostBlockRows)),
+        block_(packed_ ? kMostBlockRows
+                       : std::min(kBlockBytes / (pitch_ * int64_t{8}), kMostBlockRows)),
         slices_(std::clamp<int64_t>(std::min(n_ / kSliceRows, kSliceElements / (size_ * width_)), 1,
                                     kMostSlices)),
         groups_(std::clamp<int64_t>(slices_ < kGramTasks ? panels_ / 4 : 1, 1,
@@ -68,25 +73,62 @@ class Gram {
     const int64_t begin = n_ * slice / slices_, end = n_ * (slice + 1) / slices_;
     const Scratch rows(static_cast<size_t>(block_ * pitch_) * sizeof(double));
     const Scratch copy(static_cast<size_t>(block_ * std::max(widths_[0], widths_[1])) * sizeof(T));
+    const int64_t extra = packed_ ? block_ * (2 * pitch_ + kernel_.max_rows) + kMaxLanes : 0;
+    const Scratch packed(static_cast<size_t>(extra) * sizeof(double));
     double* z = rows.as<double>();
     std::fill(z, z + block_ * pitch_, 0.0);
     for (int64_t i = begin; i < end || i == begin; i += block_) {
       const int64_t count = std::min(block_, end - i);
       fill_rows(i, count, j1 * kernel_.columns, z, copy.as<T>());
-      for (int64_t j = j0; j < j1; ++j) {
+      if (packed_)
+        add_packed(slice, j0, j1, z, count, i > begin, packed.as<double>());
+      else
+        add_products(slice, j0, j1, z, count, i > begin);
+    }
+  }
+
+  // Adds the products of `count` rows of z to panels j0 .. j1.
+  void add_products(int64_t slice, int64_t j0, int64_t j1, const double* z, int64_t count,
+                    bool accumulate) const {
+    for (int64_t j = j0; j < j1; ++j) {
+      PanelCall<double> part = {};
+      part.rows = std::min(size_, (j + 1) * kernel_.columns);
+      part.width = kernel_.columns;
+      part.k = count;
+      part.a = {z, 1, pitch_};
+      part.b = z + j * kernel_.columns;
+      part.b_row = pitch_;
+      part.c = sums(slice) + j * kernel_.columns;
+      part.c_row = width_;
+      part.accumulate = accumulate;
+      multiply_panel(kernel_, part);
+    }
+  }
+
+  // The same with z packed as both factors: a few columns of the first stay in the cache while the
+  // panels of the second pass by.
+  void add_packed(int64_t slice, int64_t j0, int64_t j1, const double* z, int64_t count,
+                  bool accumulate, double* packed) const {
+    const int64_t nr = kernel_.columns, most = std::min(size_, j1 * nr);
+    double* const a = packed + block_ * pitch_;
+    kernel_.pack_rows(most, count, z, 1, pitch_, a);
+    gemm_part<double>().pack_panels(count, (j1 - j0) * nr, z + j0 * nr, pitch_, 1, nr, packed);
+    const int64_t together = kPackedTogether / kernel_.max_rows * kernel_.max_rows;
+    for (int64_t first = 0; first < most; first += together)
+      for (int64_t j = std::max(j0, first / nr); j < j1; ++j) {
         PanelCall<double> part = {};
-        part.rows = std::min(size_, (j + 1) * kernel_.columns);
-        part.width = kernel_.columns;
+        part.rows = std::min(first + together, std::min(size_, (j + 1) * nr)) - first;
+        part.width = nr;
         part.k = count;
-        part.a = {z, 1, pitch_};
-        part.b = z + j * kernel_.columns;
-        part.b_row = pitch_;
-        part.c = sums(slice) + j * kernel_.columns;
+        part.a = {a + first * count, 0, 0};
+        part.packed_a = true;
+        part.b = packed + (j - j0) * nr * count;
+        part.b_row = nr;
+        part.c = sums(slice) + first * width_ + j * nr;
         part.c_row = width_;
-        part.accumulate = i > begin;
+        part.accumulate = accumulate;
         multiply_panel(kernel_, part);
       }
-    }
   }
 
   // Rows of z from `row` on, as far as columns below `limit` need them.
@@ -127,7 +169,9 @@ class Gram {
   const MatrixView<T> parts_[2];
   const int64_t widths_[2], size_;
   const double *weight_, *shift_;
-  const int64_t panels_, width_, pitch_, block_, slices_, groups_;
+  const int64_t panels_, width_;
+  const bool packed_;
+  const int64_t pitch_, block_, slices_, groups_;
   const Scratch sums_;
 };
 

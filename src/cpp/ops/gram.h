@@ -21,7 +21,8 @@ void visit_gram_ops(Visit&& op) {
                        "(concatenate([concatenate([x, y], 1) - (0 if shift is None else shift), "
                        "ones((len(x), 1))], 1))",
             .samples = "randn(7, 3), randn(7, 2); randn(300, 5), randn(300, 1), rand(300); "
-                       "randn(9, 21), randn(9, 1), rand(9), randn(22); randn(5, 2), randn(5, 0)",
+                       "randn(9, 21), randn(9, 1), rand(9), randn(22); randn(5, 2), randn(5, 0); "
+                       "randn(3, 203), randn(3, 1)",
             .constants = "x, y, weight, shift"},
      &gram);
 }
