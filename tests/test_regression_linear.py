@@ -82,7 +82,7 @@ def test_layouts_do_not_matter(n: int, p: int) -> None:
     X, y, _ = problem(n, p)
     model = LinearRegression().fit(X, y)
     wide = np.repeat(X, 2, axis=1)[:, ::2]
-    for layout in (np.asfortranarray(X), wide, X[::-1][::-1]):
+    for layout in (np.asfortranarray(X), wide, np.ascontiguousarray(X[::-1])[::-1]):
         close(LinearRegression().fit(layout, y).coef_, model.coef_, 1e-12)
 
 
@@ -105,6 +105,47 @@ def test_constant_columns_get_nothing(n: int, p: int) -> None:
     model = LinearRegression().fit(X, y)
     assert model.coef_[2] == 0
     close(np.delete(model.coef_, 2), LinearRegression().fit(np.delete(X, 2, 1), y).coef_, 1e-9)
+
+
+@pytest.mark.parametrize("n", [5000, 200_000])
+@pytest.mark.parametrize("model", [LinearRegression(), Ridge(1e-6), RidgeCV([1e-6])], ids=repr)
+def test_float32_keeps_columns_that_are_nearly_dependent(n: int, model: Any) -> None:
+    random = np.random.default_rng(0)
+    X = random.standard_normal((n, 4)).astype(np.float32)
+    X[:, 1] = X[:, 0] + 4e-4 * X[:, 1]
+    X[:, 3] = 0.1  # sends large data to orthogonal factors, too
+    model.fit(X, X[:, 0] - X[:, 1] + X[:, 2])
+    # Rounding of y, over the part of the columns that tells them apart.
+    np.testing.assert_allclose(model.coef_, [1, -1, 1, 0], atol=1e-7 / 4e-4)
+
+
+def test_without_varying_columns_nothing_is_learned() -> None:
+    for positive in (False, True):
+        model = LinearRegression(positive=positive).fit([[1, 2], [1, 2]], [1, 2])
+        assert model.coef_.tolist() == [0, 0]
+        assert model.intercept_ == 1.5
+
+
+def test_units_of_columns_cost_no_digits() -> None:
+    X, y, _ = problem(20_000, 4)
+    units = np.array([1e-7, 1.0, 1.0, 1e7])
+    coef = Ridge(1e-30).fit(X * units, y).coef_ * units
+    close(coef, LinearRegression().fit(X, y).coef_, 1e-9)
+
+
+def test_one_weighted_row_cannot_be_left_out() -> None:
+    X, y, _ = problem(20, 3)
+    with pytest.raises(ValueError, match="RidgeCV: sample_weight expects at least two weights"):
+        RidgeCV().fit(X, y, [1.0] + [0.0] * 19)
+
+
+def test_of_constant_columns_nothing_is_known() -> None:
+    X = np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0], [4.0, 7.0]])
+    model = LinearRegression().fit(X, [1.0, 2.0, 2.0, 4.0])
+    with pytest.warns(UserWarning, match="collinear columns.*: x1"):
+        summary = model.summary()
+    assert np.isnan(summary.std_err[2])
+    assert np.isfinite(summary.std_err[:2]).all()
 
 
 @pytest.mark.parametrize("distance", [1e2, 1e4, 1e6])
@@ -200,6 +241,8 @@ def test_ridge_takes_an_alpha_for_each_target() -> None:
     [
         (Ridge(-1.0), r"Ridge: alpha expects a finite number >= 0, got -1\.0"),
         (Ridge([1.0, 2.0]), "Ridge: alpha expects a number or one for each of 1 targets, got 2"),
+        (Ridge(["a"]), "Ridge: alpha expects a number, got str"),
+        (RidgeCV([]), "RidgeCV: alphas expects at least one number > 0, got none"),
         (RidgeCV([0.0]), r"RidgeCV: alphas expects a finite number > 0, got 0\.0"),
         (RidgeCV(cv=3, store_cv_results=True), "RidgeCV: store_cv_results and .* expect cv=None"),
         (LinearRegression(fit_intercept="yes"), "LinearRegression: fit_intercept expects True"),

@@ -77,7 +77,7 @@ def fit(
 
 
 def coefficients(model: Any) -> list[Any]:
-    return [model.coef_, model.intercept_]
+    return [np.append(model.coef_, model.intercept_)]
 
 
 def products(rows: int, features: int) -> Ceiling:

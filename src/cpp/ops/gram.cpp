@@ -198,6 +198,9 @@ Tensor gram(const Tensor& x, const Tensor& y, const std::optional<Tensor>& weigh
   const int64_t size = x.length(1) + y.length(1) + 1;
   const Tensor result = empty({size, size}, DType::kFloat64);
   const Tensor weights = weight ? doubles(weight->detach()) : Tensor();
+  for (int64_t i = 0; weight && i < weights.numel(); ++i)
+    check<ValueError>(weights.data<double>()[i] >= 0, "gram: weight expects numbers >= 0, got ",
+                      weights.data<double>()[i], " at ", i);
   const Tensor shifts = shift ? doubles(shift->detach()) : Tensor();
   const std::vector<double> zeros(shift ? 0 : static_cast<size_t>(size));
   dispatch_floating("gram", x.dtype(), [&]<class T>() {

@@ -118,6 +118,8 @@ class Estimator(BaseEstimator):
         weight: NDArray[Any] = _check_sample_weight(
             sample_weight, X, dtype=X.dtype, ensure_non_negative=True
         )
+        if not weight.any():  # releases of scikit-learn before 1.9 let that pass
+            raise ValueError(f"{self._name}: sample_weight expects weights > 0, got only zeros")
         return weight
 
     @property

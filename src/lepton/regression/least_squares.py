@@ -71,13 +71,16 @@ class Centred:
                 y *= root
             yield x, y
 
+    def offsets(self) -> NDArray[np.float64]:
+        """Norms of the columns' means: what rounding of means and of data is relative to."""
+        rows = len(self.X) if self.weight is None else float(self.weight.sum(dtype=np.float64))
+        norms: NDArray[np.float64] = np.abs(self.x_mean).astype(np.float64)
+        norms *= np.sqrt(rows)
+        return norms
+
     def noise(self) -> NDArray[np.float64]:
         """Norms of the columns that rounding of the means alone can cause."""
-        rows = len(self.X) if self.weight is None else float(self.weight.sum(dtype=np.float64))
-        eps = float(np.finfo(self.x_mean.dtype).eps)
-        norms: NDArray[np.float64] = np.abs(self.x_mean).astype(np.float64)
-        norms *= 8 * eps * np.sqrt(rows)
-        return norms
+        return self.offsets() * (8 * float(np.finfo(self.x_mean.dtype).eps))
 
     def residual_sums(self, coef: NDArray[Any]) -> NDArray[np.float64]:
         """Weighted sums of squared residuals, one for each target."""
@@ -215,13 +218,23 @@ def _orthogonal(data: Centred) -> Factor:
     x = np.divide(x, scale, out=np.zeros_like(x), where=scale > 0)
     Q, R, order = linalg.qr(x, mode="economic", pivoting=True, check_finite=False)
     diagonal = np.abs(np.diagonal(R))
-    noise = np.divide(noise, scale, out=np.zeros_like(noise), where=scale > 0)
-    tolerance = max(data.X.shape) * np.finfo(data.X.dtype).eps + noise.max(initial=0)
+    tolerance = _tolerance(data, scale)
     rank = int((diagonal > tolerance * diagonal[:1]).sum()) if scale.any() else 0
     rotated = (Q.T @ y)[:rank]
     residual = ((y - Q[:, :rank] @ rotated) ** 2).sum(0)
     R = R[:rank]
     return Factor(R, rotated, order, scale, rank, total, residual, Q[:, :rank] if small else None)
+
+
+def _tolerance(data: Centred, scale: NDArray[np.float64]) -> float:
+    """Parts of a column's norm that rounding can leave of one that depends on the others.
+
+    Rounding is that of the factors, of the means and of the data themselves.
+    """
+    far = float((data.offsets()[scale > 0] / scale[scale > 0]).max(initial=0))
+    factors = max(data.X.shape) * float(np.finfo(np.float64).eps)
+    means = 8 * float(np.finfo(data.x_mean.dtype).eps) * far
+    return factors + means + float(np.finfo(data.X.dtype).eps) * max(1.0, far)
 
 
 def _reduce(data: Centred) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -91,9 +91,15 @@ class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
         self.inference_ = None if positive else _inference(data, factor, coef, centre)
         return self
 
+    @staticmethod
+    def _examples() -> list[LinearRegression]:
+        return [LinearRegression(), LinearRegression(positive=True)]
+
 
 def _non_negative(factor: Factor) -> NDArray[np.float64]:
     rows = factor.rows()
+    if not factor.rank:
+        return np.zeros((rows.shape[1], factor.rotated.shape[1]))
     return np.stack([optimize.nnls(rows, b)[0] for b in factor.rotated.T], 1)
 
 

@@ -86,7 +86,7 @@ class Ridge(MultiOutputMixin, LinearRegressor):
 
     def _alphas(self, targets: int) -> NDArray[np.float64]:
         if isinstance(self.alpha, (np.ndarray, list, tuple)) and np.ndim(self.alpha) == 1:
-            given = [check_number(self._name, "alpha", float(a), 0) for a in self.alpha]
+            given = [check_number(self._name, "alpha", a, 0) for a in self.alpha]
             if len(given) != targets:
                 raise ValueError(
                     f"{self._name}: alpha expects a number or one for each of {targets} targets, "
@@ -119,5 +119,9 @@ class Shrinkage:
             return found
         normal = self.normal.copy()
         normal.flat[:: len(normal) + 1] += alpha
-        found = linalg.solve(normal, self.right, assume_a="pos", overwrite_a=True)
+        scale = np.sqrt(np.diagonal(normal))  # units of the columns cost no digits
+        normal /= np.outer(scale, scale)
+        right = self.right / scale[:, None]
+        found = linalg.solve(normal, right, assume_a="pos", overwrite_a=True, overwrite_b=True)
+        found /= scale[:, None]
         return found

@@ -107,10 +107,14 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         check_bool(self._name, "alpha_per_target", self.alpha_per_target)
         X, y = self._check_fit(X, y, multi_output=True, ensure_min_samples=2)
         weight = self._check_weight(sample_weight, X)
+        if weight is not None and np.count_nonzero(weight) < 2:
+            raise ValueError(f"{self._name}: sample_weight expects at least two weights > 0")
         alphas = [
-            check_number(self._name, "alphas", float(a), 0, open_minimum=True)
+            check_number(self._name, "alphas", a, 0, open_minimum=True)
             for a in np.atleast_1d(np.asarray(self.alphas))
         ]
+        if not alphas:
+            raise ValueError(f"{self._name}: alphas expects at least one number > 0, got none")
         if self.cv is not None:
             return self._search(X, y, weight, alphas)
         data, factor = factorise(X, y, weight, centre)
@@ -150,6 +154,10 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         self.coef_ = search.best_estimator_.coef_
         self.intercept_ = search.best_estimator_.intercept_
         return self
+
+    @staticmethod
+    def _examples() -> list[RidgeCV]:
+        return [RidgeCV(), RidgeCV(cv=3), RidgeCV(scoring="neg_mean_absolute_error")]
 
 
 class _LeaveOneOut:

@@ -47,7 +47,8 @@ class Inference:
     def standard_errors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Of coefficients [features] and intercept [1], in units of the dispersion's root."""
         scale = np.sqrt((self.rows**2).sum(0))
-        scale[scale == 0] = np.inf  # a constant column: nothing is known of its coefficient
+        constant = scale == 0
+        scale[constant] = 1
         if self.rank == len(scale):
             R = linalg.qr(self.rows / scale, mode="r")[0][: len(scale)]
             root = linalg.solve_triangular(R, np.eye(len(scale)))
@@ -56,14 +57,15 @@ class Inference:
         root /= scale[:, None]
         mean_part = self.x_mean @ root
         own = np.sqrt((root**2).sum(1))
+        own[constant] = np.nan  # nothing is known of its coefficient
         return own, np.sqrt([1 / self.total_weight + mean_part @ mean_part])
 
     def collinear(self) -> NDArray[np.intp]:
-        """Places of the columns that depend on each other."""
+        """Places of the columns that depend on each other, or are constant as the intercept is."""
         scale = np.sqrt((self.rows**2).sum(0))
-        used = np.flatnonzero(scale > 0)
+        used, constant = np.flatnonzero(scale > 0), np.flatnonzero(scale == 0)
         if not len(used) or 2 * len(self.rows) < len(used):  # far more columns than rows
-            return used
+            return np.arange(len(scale))
         square = np.zeros((max(len(used), len(self.rows)), len(used)))
         square[: len(self.rows)] = self.rows[:, used] / scale[used]
         _, s, V = linalg.svd(square, full_matrices=False)
@@ -72,8 +74,8 @@ class Inference:
         variance = (V / s[:, None]) ** 2
         shares = variance / variance.sum(0)
         weak = index > _CONDITION_INDEX
-        found: NDArray[np.intp] = used[(shares[weak].sum(0) > _SHARE) & weak.any()]
-        return found
+        found = used[(shares[weak].sum(0) > _SHARE) & weak.any()]
+        return np.sort(np.concatenate([found, constant]))
 
     def condition_number(self) -> float:
         """The largest by the smallest singular value of [1, X]."""
