@@ -234,7 +234,7 @@ def _tolerance(data: Centred, scale: NDArray[np.float64]) -> float:
     far = float((data.offsets()[scale > 0] / scale[scale > 0]).max(initial=0))
     factors = max(data.X.shape) * float(np.finfo(np.float64).eps)
     means = 8 * float(np.finfo(data.x_mean.dtype).eps) * far
-    return factors + means + float(np.finfo(data.X.dtype).eps) * max(1.0, far)
+    return float(factors + means + np.finfo(data.X.dtype).eps * max(1.0, far))
 
 
 def _reduce(data: Centred) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
