@@ -122,6 +122,5 @@ class Shrinkage:
         scale = np.sqrt(np.diagonal(normal))  # units of the columns cost no digits
         normal /= np.outer(scale, scale)
         right = self.right / scale[:, None]
-        found = linalg.solve(normal, right, assume_a="pos", overwrite_a=True, overwrite_b=True)
-        found /= scale[:, None]
-        return found
+        found = linalg.solve(normal, right, assume_a="pos", overwrite_a=True)
+        return found / scale[:, None]
