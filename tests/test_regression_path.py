@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sklearn.linear_model as reference
+from scipy.optimize import nnls
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold, ShuffleSplit, cross_val_score
@@ -154,6 +155,34 @@ def test_duality_gaps_are_true_and_small_enough(name: str) -> None:
         largest = gaps.max()
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("columns", [20, 700])
+@pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:.*LinearRegression:UserWarning")
+def test_coefficients_held_at_zero_leave_no_gap_without_l1(alpha: float, columns: int) -> None:
+    X, y = sample(60, columns)
+    X, y = X - X.mean(0), y - y.mean()
+    l2 = alpha * len(X)
+    rows = np.vstack([X, np.sqrt(l2) * np.eye(columns)])
+    expected = nnls(rows, np.append(y, np.zeros(columns)))[0]
+    model = ElasticNet(alpha, l1_ratio=0.0, positive=True, **TIGHT).fit(X, y)
+    assert (expected == 0).any()
+    if alpha:  # else more columns than rows have no unique coefficients
+        close(model.coef_, expected)
+        assert model.dual_gap_ <= 1e-12 * (y @ y) / len(y)
+    assert model.n_iter_ < TIGHT["max_iter"]
+
+
+@pytest.mark.parametrize("sweeps", [1, 2, 5])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_gaps_after_too_few_sweeps_are_those_of_all_columns(sweeps: int) -> None:
+    X, y = sample(50, 700)
+    X, y = X - X.mean(0), y - y.mean()
+    alphas, coefs, gaps = enet_path(X, y, alphas=[0.5, 0.01], max_iter=sweeps)
+    own = [gap(X, y, c, a, 0.5) for c, a in zip(coefs.T, alphas, strict=True)]
+    np.testing.assert_allclose(gaps, own, rtol=1e-6)
+
+
 def test_no_coefficient_from_the_largest_alpha_on() -> None:
     X, y = sample(60, 10)
     alphas, coefs, _ = lasso_path(X - X.mean(0), y - y.mean())
@@ -232,6 +261,31 @@ def test_cross_validation_agrees_with_scikit_learn(
         for name in ("alphas_", "mse_path_", "alpha_", "coef_", "intercept_"):
             close(getattr(found, name), getattr(expected, name))
         assert getattr(found, "l1_ratio_", None) == getattr(expected, "l1_ratio_", None)
+
+
+@pytest.mark.parametrize("columns", [12, 400])
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+def test_rows_count_as_often_as_a_split_names_them(columns: int, weighted: bool) -> None:
+    X, y = sample(60, columns)
+    random = np.random.default_rng(0)
+    weight = random.random(60) + 0.1 if weighted else None
+    drawn = [random.integers(0, 60, 60) for _ in range(2)]
+    splits = [(train, np.setdiff1d(np.arange(60), train)) for train in drawn]
+    options = {"cv": splits, "alphas": 5, "eps": 0.1, **TIGHT}
+    found = LassoCV(**options).fit(X, y, weight)
+    expected = reference.LassoCV(**options).fit(X, y, sample_weight=weight)
+    close(found.mse_path_, expected.mse_path_)
+
+
+@pytest.mark.parametrize(("split", "side"), [(0, "test"), (1, "training")])
+def test_splits_without_weight_are_named(split: int, side: str) -> None:
+    X, y = sample(40, 3)
+    weight = np.repeat([0.0, 1.0], 20)
+    halves = np.arange(20), np.arange(20, 40)
+    cv = [(halves[1], halves[split]), (halves[0], halves[1])]
+    message = f"^LassoCV: cv expects {side} rows with a weight above 0 .* got none in split {split}"
+    with pytest.raises(ValueError, match=message):
+        LassoCV(cv=cv).fit(X, y, weight)
 
 
 def test_folds_keep_their_digits() -> None:
@@ -353,6 +407,18 @@ def test_op_takes_any_matrix_and_a_factor_for_each_coordinate() -> None:
     start = np.ones((1, 9))
     again = descend(gram, xy, 20.0, factor=lepton.asarray(factor), tol=1e-13, start=start)
     close(again[0], coef)
+
+
+def test_op_may_write_over_its_operands() -> None:
+    X, y = sample(100, 9)
+    gram, xy = lepton.asarray(X.T @ X), lepton.asarray(X.T @ y)
+    penalties = (lepton.asarray(a) for a in (np.array([300.0, 30.0, 3.0]), np.zeros(3)))
+    rest = xy, float(y @ y), *penalties, None, 1e-12, 10_000
+    expected = lepton.asarray(np.zeros((3, 9)))
+    _core.coordinate_descent(expected, gram, *rest)
+    found = gram[:3]
+    _core.coordinate_descent(found, gram, *rest)
+    close(found.numpy(), expected.numpy())
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ std::vector<Tensor> coordinate_descent(const Tensor& coef, const Tensor& gram, c
   const Tensor q = operand("xy", xy, {p});
   const Tensor first = penalty("l1", l1, {n}), second = penalty("l2", l2, {n});
   const Tensor scale = factor ? penalty("factor", *factor, {p}) : ones({p}, DType::kFloat64);
-  const Tensor result = operand("coef", coef, {n, p});
+  // The operands may share memory with coef: it is written when they have been read.
+  const Tensor result = clone(operand("coef", coef, {n, p}));
   Tensor gaps = empty({n}, DType::kFloat64), sweeps = empty({n}, DType::kInt64);
 
   CoordinatePath path({.size = p,
@@ -76,7 +77,7 @@ std::vector<Tensor> coordinate_descent(const Tensor& coef, const Tensor& gram, c
     gaps.data<double>()[i] = step.gap;
     sweeps.data<int64_t>()[i] = step.sweeps;
   }
-  if (result.impl() != coef.impl()) copy_into(coef, result);
+  copy_into(coef, result);
   written(coef);
   return {gaps, sweeps};
 }

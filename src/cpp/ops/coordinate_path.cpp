@@ -278,12 +278,14 @@ double CoordinatePath::gap() const {
   double absolute = 0, square = 0, by_xy = 0, by_gradient = 0, largest = 0, slope = 0;
   for (int64_t i = 0; i < problem_.size; ++i) {
     const double b = coef_[i], g = gradient_[i], shrunk = g - l2_ * b;
+    // Below 0 it draws no coordinate that may not be negative.
+    const bool idle = problem_.positive && g < 0 && (l2_ > 0 || b == 0);
     absolute += std::abs(b);
     square += b * b;
     by_xy += b * problem_.xy[i];
     by_gradient += b * g;
     largest = std::max(largest, problem_.positive ? shrunk : std::abs(shrunk));
-    slope += g * g;
+    if (!idle) slope += g * g;
   }
   // The residual's square, with the rows that stand for l2, and its product with the target.
   const double by_target = *problem_.yy - by_xy, residual = by_target - by_gradient;

@@ -267,7 +267,19 @@ class _WorkingSet:
             self.look()
             if not self.admit(l1):
                 break
+        else:  # the last entrants had no sweep
+            gap = self.gap(l1, l2)
         return self.coef.copy(), gap, sweeps
+
+    def gap(self, l1: float, l2: float) -> float:
+        """The duality gap of all columns at the residual, scaled until none violates its bound."""
+        coef = self.coef[self.members]
+        residual = self.y - coef @ self.columns
+        squares = residual @ residual + l2 * coef @ coef
+        drawn = self.gradient - l2 * self.coef
+        scale = l1 / max(l1, float((drawn if self.rule.positive else np.abs(drawn)).max()))
+        primal = squares / 2 + l1 * np.abs(coef).sum()
+        return float(primal + scale**2 * squares / 2 - scale * residual @ self.y)
 
 
 def _total(X: NDArray[Any], weight: NDArray[Any] | None) -> float:

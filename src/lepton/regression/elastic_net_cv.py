@@ -46,7 +46,8 @@ class _Validated(SparseRegressor):
         Raises
         ------
         ValueError
-            If a parameter is out of its range, shapes do not fit, or a number is NaN or infinite.
+            If a parameter is out of its range, shapes do not fit, a number is NaN or infinite, or
+            all weights of a split's training or test rows are 0.
 
         Warns
         -----
@@ -63,6 +64,7 @@ class _Validated(SparseRegressor):
         given_gram(self._name, self.precompute, X.shape[1])
         splits = list(check_cv(self.cv).split(X, y))
         folds = Folds(X, y[:, None], weight, centre, splits)
+        folds.check(self._name)
         few = self.precompute is True or few_columns(X.shape[1], len(X), count * len(ratios))
         whole, parts = folds.problems(few)
         if values is None:

@@ -46,10 +46,20 @@ class Folds:
         whole = Products.of(self.X, self.y, self.weight, self.centre)
         return whole, (self._direct(train) for train, _ in self.splits)
 
+    def check(self, owner: str) -> None:
+        """Refuse splits without a row that counts on one side."""
+        for split, sides in enumerate(self.splits):
+            for side, rows in zip(("training", "test"), sides, strict=True):
+                if not (np.size(rows) if self.weight is None else self.weight[rows].any()):
+                    raise ValueError(
+                        f"{owner}: cv expects {side} rows with a weight above 0 in each split, "
+                        f"got none in split {split}"
+                    )
+
     def _masked(self, train: NDArray[np.intp]) -> NDArray[Any]:
-        """Weights that leave the other rows out: nothing is copied."""
+        """Weights that leave the other rows out and count repeated ones: nothing is copied."""
         weight = np.zeros(len(self.X), self.X.dtype)
-        weight[train] = 1 if self.weight is None else self.weight[train]
+        np.add.at(weight, train, 1 if self.weight is None else self.weight[train])
         return weight
 
     def _direct(self, train: NDArray[np.intp]) -> Products:
