@@ -110,6 +110,17 @@ def test_mixed_and_strange_columns_are_refused_by_name(values: Any, cause: str) 
         Schema.learn(frame)
 
 
+def test_mixed_values_are_told_by_their_place_whatever_the_index() -> None:
+    column = pandas.Series(["a", None, "b", 1], index=[0, 0, 0, 0], dtype=object)
+    with pytest.raises(TypeError, match=r"got str \('a' in row 0\) and int \('1' in row 3\)$"):
+        Schema.learn(pandas.DataFrame({"bad": column}))
+
+
+def test_columns_without_a_value_miss_it_in_every_row() -> None:
+    schema = Schema.learn(pandas.DataFrame({"a": [None, None]}))
+    assert schema.describe() == [["a", "empty", "2", "no value: ignored"]]
+
+
 def test_infinity_is_refused_with_its_place() -> None:
     with pytest.raises(ValueError, match=r"column 'a' expects finite .* got infinity in row 1"):
         Schema.learn(pandas.DataFrame({"a": [1.0, np.inf]}))
@@ -251,6 +262,16 @@ def test_arrays_and_frames_give_the_same_model() -> None:
         np.testing.assert_array_equal(plain.predict(numbers), found)
     lists = TabularRegressor(**settings).fit([[1, "a"], [2, "b"]] * 10, [1.0, 2.0] * 10)
     assert list(lists.schema_.kinds.values()) == ["number", "category"]
+
+
+def test_columns_with_numbers_for_names_are_found_by_them() -> None:
+    frame = pandas.DataFrame(np.random.default_rng(0).standard_normal((60, 2)))
+    model = TabularRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    found = model.fit(frame, frame[0] - 2 * frame[1]).predict(frame)
+    np.testing.assert_array_equal(model.predict(frame[[1, 0]]), found)
+    np.testing.assert_array_equal(model.predict(frame.to_numpy()), found)
+    with pytest.raises(ValueError, match="a table that lacks '1' and has also '2'"):
+        model.predict(frame.rename(columns={1: 2}))
 
 
 def test_one_seed_gives_the_same_bits_with_any_number_of_threads() -> None:

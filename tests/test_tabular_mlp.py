@@ -368,6 +368,14 @@ def test_a_last_batch_of_one_is_left_out_under_batch_norm() -> None:
     assert model.set_params(max_iter=2).fit(X, y).callbacks_[0].steps == 4
 
 
+def test_batches_of_one_are_refused_under_batch_norm() -> None:
+    X, y = table()
+    for options, rows in (({}, 1), ({"batch_size": 1}, 120)):
+        model = MLPRegressor(batch_norm=True, **options)
+        with pytest.raises(ValueError, match=r"^MLPRegressor: batch_norm expects batches of"):
+            model.fit(X[:rows], y[:rows])
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_network_has_the_dtype_of_its_samples(dtype: str) -> None:
     X, y = table(dtype=dtype)

@@ -47,8 +47,8 @@ class Column:
         """Fill in the column's part of the encoded rows."""
         raise NotImplementedError
 
-    def accepts(self, kind: str, values: Any) -> bool:
-        """Tell whether values of another table are of the type that was learned."""
+    def accepts(self, kind: str) -> bool:
+        """Tell whether values of this kind in another table are of the type that was learned."""
         return kind == self.kind
 
     def describe(self) -> str:
@@ -73,7 +73,7 @@ class EmptyColumn(Column):
 
     @classmethod
     def learn(cls, name: str, values: Any, bins: int) -> EmptyColumn:
-        return cls(name, 0)
+        return cls(name, len(values))
 
     @property
     def widths(self) -> tuple[int, int, int]:
@@ -84,7 +84,7 @@ class EmptyColumn(Column):
     ) -> None:
         pass
 
-    def accepts(self, kind: str, values: Any) -> bool:
+    def accepts(self, kind: str) -> bool:
         return True
 
     def describe(self) -> str:
@@ -175,7 +175,7 @@ class CategoryColumn(Column):
         lookup = np.array([*(place.get(level, UNSEEN) for level in levels), MISSING], codes.dtype)
         codes[:, 0] = lookup[found]
 
-    def accepts(self, kind: str, values: Any) -> bool:
+    def accepts(self, kind: str) -> bool:
         if kind == "category" or not self.levels:
             return kind != "date"
         return kind in ("number", "boolean") and not any(isinstance(v, str) for v in self.levels)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def read_column(owner: str, name: str, column: Series[Any]) -> tuple[str, Any]:
     boolean   float64: 0, 1, NaN where missing
     category  a Series of text or of pandas' categories
     date      a Series of datetime64 without a time zone (that of UTC), NaT where missing
-    empty     nothing: all values are missing
+    empty     the column as it is: all values are missing
     ========  ==========================================================================
 
     Raises
@@ -56,7 +55,7 @@ def read_column(owner: str, name: str, column: Series[Any]) -> tuple[str, Any]:
     column = _from_arrow(column)
     kind = _kind(owner, name, column)
     if column.isna().all():
-        return EMPTY, None
+        return EMPTY, column
     if kind == "number":
         return kind, _numbers(owner, name, column)
     if kind == "boolean":
@@ -106,13 +105,12 @@ def _refusal(owner: str, name: str, got: str) -> TypeError:
 
 def _describe(column: Series[Any]) -> str:
     """Name each type in an object column with its first value and row."""
-    present = column[column.notna()]
-    types = present.map(type)
-    first = types.drop_duplicates()
-    rows = np.flatnonzero(column.notna().to_numpy())[np.flatnonzero(~types.duplicated())]
+    present = np.flatnonzero(column.notna().to_numpy())
+    types = column.iloc[present].map(type)
+    first = present[~types.duplicated().to_numpy()][:3]
     return " and ".join(
-        f"{kind.__name__} ({str(value)[:40]!r} in row {row})"
-        for kind, value, row in islice(zip(first, present[first.index], rows, strict=False), 3)
+        f"{type(value).__name__} ({str(value)[:40]!r} in row {row})"
+        for row, value in zip(first, column.iloc[first], strict=True)
     )
 
 

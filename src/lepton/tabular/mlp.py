@@ -216,6 +216,8 @@ class MLPClassifier(NetworkClassifier, Perceptron):
     ) -> MLPClassifier:
         """Go through the samples once, with the optimiser as the call before left it.
 
+        A file does not hold the optimiser: the first call after `load` makes a new one.
+
         Parameters
         ----------
         X, y, sample_weight
@@ -366,6 +368,8 @@ best_validation_score_, n_iter_, t_
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> MLPRegressor:
         """Go through the samples once, with the optimiser as the call before left it.
+
+        A file does not hold the optimiser: the first call after `load` makes a new one.
 
         Parameters
         ----------

@@ -72,6 +72,7 @@ class NetworkEstimator(Estimator):
     t_: int
     callbacks_: list[Callback]
     random_state: Any
+    batch_norm: Any = False  # a parameter, unless the module is given
 
     _score_name: str
     _optimizer: Optimizer
@@ -225,6 +226,10 @@ class NetworkEstimator(Estimator):
     def _run(
         self, trainer: Trainer, recipe: Recipe, train: Dataset, held_out: Dataset | None
     ) -> None:
+        if self.batch_norm and min(recipe.batch_size, len(train)) == 1:
+            raise ValueError(
+                f"{self._name}: batch_norm expects batches of at least 2 samples, got 1 sample"
+            )
         batches = DataLoader(
             train,
             recipe.batch_size,

@@ -116,7 +116,7 @@ class Schema:
             kind, values = read_column(owner, column.name, by_name[column.name])
             if kind == EMPTY:
                 kind, values = column.kind, self._nothing(column, rows)
-            if not column.accepts(kind, values):
+            if not column.accepts(kind):
                 first = by_name[column.name].dropna().iloc[0]
                 raise TypeError(
                     f"{owner}: column {column.name!r} was a {column.kind} in fit, "

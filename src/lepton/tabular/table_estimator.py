@@ -108,10 +108,15 @@ class TableEstimator(NetworkEstimator):
         return numbers.astype(_output_dtype(frame), copy=False), flags, codes
 
     def _frame(self, X: Any, y: Any = "no_validation", *, reset: bool) -> DataFrame:
-        """X as a DataFrame with checked shape and names; arrays get the names x0, x1, ..."""
+        """X as a DataFrame with checked shape and names; arrays get the names x0, x1, ...
+
+        Columns whose names are no text, which `validate_data` does not look at, are told apart by
+        these names all the same, unless one of the two tables was an array.
+        """
         from pandas import DataFrame
 
-        if isinstance(X, DataFrame):
+        named = isinstance(X, DataFrame)
+        if named:
             frame, names = X, list(map(str, X.columns))
         else:
             kind = None if hasattr(X, "dtype") else object  # a list may mix numbers and text
@@ -119,7 +124,7 @@ class TableEstimator(NetworkEstimator):
                 X, dtype=kind, ensure_all_finite=False, estimator=self, input_name="X"
             )
             frame = DataFrame(array).infer_objects()
-            names = [f"x{column}" for column in range(array.shape[1])]
+            names = _numbered(array.shape[1])
         validate_data(self, X, y, reset=reset, skip_check_array=True)
         if 0 in frame.shape:
             raise ValueError(
@@ -127,7 +132,10 @@ class TableEstimator(NetworkEstimator):
                 f"got shape {list(frame.shape)}"
             )
         if not reset:
-            names = [column.name for column in self.schema_.columns]
+            learned = [column.name for column in self.schema_.columns]
+            by_place = hasattr(self, "feature_names_in_") or learned == _numbered(len(learned))
+            if by_place or not named:
+                names = learned
         return frame.set_axis(names, axis=1)
 
     # ---------------------------------------------------------------------------- training
@@ -232,6 +240,11 @@ def settle(module: TabularNetwork, schema: Schema) -> None:
             for code, rows in ((MISSING, column.missing), (UNSEEN, column.rare)):
                 if not rows:
                     table.weight[code] = mean
+
+
+def _numbered(columns: int) -> list[str]:
+    """The names of the columns of an array."""
+    return [f"x{column}" for column in range(columns)]
 
 
 def _output_dtype(frame: DataFrame) -> type[np.floating[Any]]:
