@@ -193,7 +193,7 @@ class ElasticNetCV(_Validated):
     >>> X = np.random.default_rng(0).standard_normal((50, 3))
     >>> model = ElasticNetCV(l1_ratio=[0.5, 1.0]).fit(X, X @ [3.0, 0.0, -2.0])
     >>> model.l1_ratio_, model.coef_.round(1)
-    (1.0, array([ 3., -0., -2.]))
+    (0.5, array([ 3.,  0., -2.]))
     """
 
     def __init__(
@@ -261,7 +261,7 @@ class LassoCV(_Validated):
     >>> X = random.standard_normal((80, 6))
     >>> y = X @ [2.0, 0.0, 0.0, -1.0, 0.0, 0.0] + 0.1 * random.standard_normal(80)
     >>> LassoCV().fit(X, y).coef_.round(1)
-    array([ 2.,  0., -0., -1.,  0., -0.])
+    array([ 2.,  0.,  0., -1.,  0.,  0.])
     """
 
     def __init__(

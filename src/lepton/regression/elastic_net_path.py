@@ -202,7 +202,7 @@ def lasso_path(
     >>> X = [[1.0, 2.0], [2.0, 5.4], [3.1, 4.3]]
     >>> alphas, coefs, _ = lasso_path(X, [1.0, 2.0, 3.1], alphas=[5.0, 1.0], tol=1e-10)
     >>> (coefs != 0).sum(axis=0)
-    array([1, 2])
+    array([1, 1])
     """
     return _path(
         "lasso_path", X, y, 1.0, eps, alphas, precompute, Xy, coef_init, return_n_iter,
