@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lepton.estimator.base import Estimator
 
 _KEY, _VERSION = "lepton.estimator", 1
+_PACKAGES = ("lepton.regression", "lepton.tabular")  # a file may name what these export
 
 
 def write_estimator(estimator: Estimator, path: str | os.PathLike[str]) -> None:
@@ -90,6 +91,11 @@ def _encode(value: Any, place: str, arrays: dict[str, NDArray[Any]]) -> Any:
         return [_encode(v, f"{place}.{i}", arrays) for i, v in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {"$dict": {k: _encode(v, f"{place}.{k}", arrays) for k, v in value.items()}}
+    if isinstance(value, Mapping):
+        pairs = [
+            _encode(list(pair), f"{place}.{i}", arrays) for i, pair in enumerate(value.items())
+        ]
+        return {"$pairs": pairs}
     raise TypeError(f"save: {place} is a {type(value).__name__}, which a file cannot hold")
 
 
@@ -111,6 +117,8 @@ def _decode(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
         return tuple(_decode(item, arrays) for item in value["$tuple"])
     if "$estimator" in value:
         return _rebuild(value["$estimator"], arrays, {})
+    if "$pairs" in value:
+        return dict(_decode(value["$pairs"], arrays))
     return {key: _decode(item, arrays) for key, item in value["$dict"].items()}
 
 
@@ -138,10 +146,7 @@ def _find_class(package: str, name: str) -> type[Estimator] | None:
     """The public estimator of that name in a package of Lepton."""
     from lepton.estimator.base import Estimator
 
-    if package.split(".")[0] != "lepton":
+    if package not in _PACKAGES:
         return None
-    try:
-        kind = getattr(importlib.import_module(package), name, None)
-    except ImportError:
-        return None
+    kind = getattr(importlib.import_module(package), name, None)
     return kind if isinstance(kind, type) and issubclass(kind, Estimator) else None
