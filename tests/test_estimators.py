@@ -3,8 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import importlib
 import json
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from support.estimators import ESTIMATORS, MODERN, sample
 
 from lepton import saving
 from lepton.estimator import Estimator
+from lepton.regression import LogisticRegression
+from lepton.saving.tensors import read_arrays, write_arrays
 
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 CHECKS = [
@@ -68,6 +72,37 @@ def test_file_gives_the_same_estimator(estimator: Estimator, tmp_path: Path) -> 
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(ValueError, match=r"model\.safetensors"):
         type(estimator).load(path, **absent)
+
+
+@pytest.mark.parametrize(
+    "class_weight",
+    [{0: 1, 1: 2.5}, {False: 1.0, True: 2.0}, {0.0: 1.0, 1.0: 2.0}, {0: 1.0, 1: 2.0, "1": 3.0}],
+    ids=repr,
+)
+def test_file_holds_any_keys(class_weight: dict[Any, float], tmp_path: Path) -> None:
+    model = LogisticRegression(class_weight=class_weight).fit([[0.0], [1.0]], [0, 1])
+    model.save(tmp_path / "model.safetensors")
+    again = LogisticRegression.load(tmp_path / "model.safetensors").class_weight
+    assert repr(again) == repr(class_weight)  # 0, 0.0 and False are equal
+
+
+@pytest.mark.parametrize("package", ["lepton.__main__", "lepton.cli", "lepton.estimator", "this"])
+def test_file_names_only_public_estimators(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.safetensors"
+    LogisticRegression().fit([[0.0], [1.0]], [0, 1]).save(path)
+    document = json.loads(saving.read_metadata(path)["lepton.estimator"]) | {"package": package}
+    write_arrays(read_arrays(path), path, {"lepton.estimator": json.dumps(document)})
+    monkeypatch.setattr("importlib.import_module", lambda name: pytest.fail(f"imports {name}"))
+    with pytest.raises(ValueError, match="is no estimator of Lepton"):
+        Estimator.load(path)
+
+
+def test_importing_the_command_line_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lepton.cli.main", lambda: pytest.fail("runs"))
+    monkeypatch.delitem(sys.modules, "lepton.__main__", raising=False)
+    importlib.import_module("lepton.__main__")
 
 
 @every_estimator
@@ -163,6 +198,17 @@ def test_one_class_is_refused(estimator: Estimator) -> None:
     X, y = sample(estimator)
     with pytest.raises(ValueError, match="class"):
         clone(estimator).fit(X, np.full_like(y, y[0]))
+
+
+@every_estimator
+def test_bad_class_weights_are_refused(estimator: Estimator) -> None:
+    if "class_weight" not in estimator.get_params(deep=False):
+        pytest.skip("has no class_weight")
+    X, y = sample(estimator)
+    bad = [{y[0]: -1.0}, {y[0]: np.inf}, {"strange": 2.0}, "even", [1.0, 2.0]]
+    for class_weight in bad:
+        with pytest.raises(ValueError, match=rf"^{type(estimator).__name__}: class_weight"):
+            clone(estimator).set_params(class_weight=class_weight).fit(X, y)
 
 
 @every_estimator

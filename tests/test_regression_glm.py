@@ -25,6 +25,7 @@ from lepton.regression import (
     loss,
     objective,
     preconditioner,
+    solvers,
 )
 from lepton.regression.huber import HuberObjective
 from lepton.regression.objective import Objective
@@ -254,8 +255,34 @@ def test_warm_start() -> None:
 
 def test_iterations_that_run_out() -> None:
     X, y, _ = problem(3)
-    with pytest.warns(ConvergenceWarning, match="after 2 iterations"):
+    with pytest.warns(ConvergenceWarning, match="after 2 iterations.* raise max_iter or tol"):
         LogisticRegression(max_iter=2).fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [LogisticRegression, PoissonRegressor, HuberRegressor])
+def test_warnings_point_to_the_call_of_fit(kind: Any) -> None:
+    X, y, _ = problem(2)
+    with pytest.warns(ConvergenceWarning, match=f"{kind.__name__}: no convergence") as caught:
+        kind(max_iter=1, tol=1e-12).fit(X, y)
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_a_search_that_fails_is_no_lack_of_iterations() -> None:
+    """A wrong gradient leads uphill."""
+
+    class Wrong(Objective):
+        def first_order(self, params: Array) -> tuple[float, Array]:
+            value, gradient = super().first_order(params)
+            return value, -gradient
+
+    X, y, _ = problem(2)
+    wrong = Wrong(X, 2.0 * y - 1, loss.BinomialLoss(), weight=None, l2=0.0, fit_intercept=True)
+    start = np.zeros(wrong.shape)
+    solve = preconditioner.preconditioner(wrong)
+    solution = solvers.lbfgs(wrong, start, precondition=solve, tol=1e-9, max_iter=50)
+    with pytest.warns(ConvergenceWarning, match="no step lowered the objective") as caught:
+        solution.warn("Model")
+    assert "max_iter" not in str(caught[0].message)
 
 
 BAD = [
@@ -263,7 +290,7 @@ BAD = [
     (LogisticRegression(C=np.nan), "C expects"),
     (LogisticRegression(l1_ratio=1.5), "l1_ratio expects"),
     (LogisticRegression(class_weight="even"), "class_weight expects"),
-    (LogisticRegression(class_weight={"x": 1.0}), "not in class_weight"),
+    (LogisticRegression(class_weight={"x": 1.0}), "class_weight expects keys"),
     (LogisticRegression(solver="saga"), "solver expects 'auto' or"),
     (PoissonRegressor(alpha=-1.0), "alpha expects"),
     (HuberRegressor(epsilon=0.5), "epsilon expects a finite number >= 1"),
@@ -313,6 +340,13 @@ def test_poisson_survives_steps_that_overflow() -> None:
     close(model.fit(X, y).predict(X), y, 1e-8)
 
 
+@both_solvers
+def test_rows_of_no_weight_may_overflow(solver: str) -> None:
+    model = PoissonRegressor(alpha=0.0, solver=solver, tol=1e-9)
+    model.fit([[0.0], [1.0], [2.0], [1e6]], [1.0, 2.0, 4.0, 0.0], [1.0, 1.0, 1.0, 0.0])
+    close(model.coef_, [np.log(2)], 1e-8)
+
+
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("epsilon", [1.1, 1.35, 3.0])
 def test_huber_is_at_the_minimum_of_scikit_learn(epsilon: float, fit_intercept: bool) -> None:
@@ -341,6 +375,58 @@ def test_huber_of_a_perfect_fit() -> None:
     X = np.arange(6.0)[:, None]
     model = HuberRegressor(alpha=0.0).fit(X, 3 * X[:, 0] + 2)
     close(model.predict(X), 3 * X[:, 0] + 2, 1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("noise", [0.0, 1e-12, 1e-9, 1e-6])
+@pytest.mark.parametrize("alpha", [0.0, 1e-4])
+def test_huber_of_a_nearly_perfect_fit(noise: float, alpha: float) -> None:
+    """A penalty moves the coefficients in proportion to the scale, which is next to nothing."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal((60, 4))
+    model = HuberRegressor(alpha=alpha).fit(X, X[:, 0] + noise * random.standard_normal(60))
+    np.testing.assert_allclose(model.coef_, [1, 0, 0, 0], rtol=0, atol=1e-13 + noise)
+    assert model.scale_ <= 1e-13 + 2 * noise
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("dtype", "tolerance"), [("f8", 1e-12), ("f4", 1e-6)])
+def test_huber_of_a_perfect_fit_with_outliers(dtype: str, tolerance: float) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 4)).astype(dtype)
+    for outliers in (0, 3):
+        y = X[:, 0].copy()
+        y[:outliers] += 5
+        model = HuberRegressor().fit(X, y)
+        np.testing.assert_allclose(model.coef_, [1, 0, 0, 0], rtol=0, atol=tolerance)
+        assert model.outliers_[:outliers].all()
+
+
+@pytest.mark.parametrize("alpha", [65.0, 80.0, 100.0])
+def test_huber_leaves_a_perfect_fit_that_the_penalty_forbids(alpha: float) -> None:
+    X = np.random.default_rng(0).standard_normal((60, 4))
+    model = HuberRegressor(alpha=alpha).fit(X, X[:, 0])
+    params = np.r_[model.coef_, model.intercept_, model.scale_]
+    value, gradient = _huber_loss_and_gradient(params, X, X[:, 0], 1.35, alpha, np.ones(60))
+    assert np.abs(gradient).max() <= 1e-6 * value
+
+
+def test_huber_warm_start() -> None:
+    X, y = datasets.load_diabetes(return_X_y=True)
+    model = HuberRegressor(warm_start=True).fit(X, y[0] + X[:, 0])
+    assert model.scale_ < 1e-6
+    close(model.fit(X, y).coef_, HuberRegressor().fit(X, y).coef_, 1e-6)
+    model.scale_ = 0.0
+    close(model.fit(X, y).coef_, HuberRegressor().fit(X, y).coef_, 1e-6)
+    with pytest.raises(
+        ValueError, match=r"warm start expects coefficients \(1, 2\), got \(1, 10\)"
+    ):
+        model.fit(X[:, :2], y)
+
+
+def test_quantile_within_limits_too_tight() -> None:
+    X, y = datasets.load_diabetes(return_X_y=True)
+    with pytest.raises(ValueError, match=r"solver_options expects limits .* got {'maxiter': 1}"):
+        QuantileRegressor(solver_options={"maxiter": 1}).fit(X, y)
 
 
 @pytest.mark.parametrize("quantile", [0.1, 0.5, 0.9])

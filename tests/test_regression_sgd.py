@@ -351,6 +351,23 @@ def test_bad_parts_are_refused() -> None:
         _ = model.predict_proba
 
 
+def test_a_part_that_overflows_changes_nothing() -> None:
+    X, y = regression_data()
+    models = [SGDRegressor(average=True, random_state=0).partial_fit(X, y) for _ in range(2)]
+    with pytest.raises(ValueError, match="overflow"):
+        models[0].partial_fit(1e300 * X, y)
+    once, never = (model.partial_fit(X, y) for model in models)
+    np.testing.assert_array_equal(once.coef_, never.coef_)
+    assert once.t_ == never.t_
+
+
+def test_weights_of_zero_alone_are_refused_in_parts_held_out() -> None:
+    X, y = regression_data()
+    model = SGDRegressor(early_stopping=True, random_state=0)
+    with pytest.raises(ValueError, match=r"^SGDRegressor: sample_weight expects weights whose sum"):
+        model.fit(X, y, sample_weight=np.eye(len(X))[0])
+
+
 # ------------------------------------------------------------------ real data, and files of them
 
 

@@ -66,7 +66,6 @@ class GeneralizedLinearModel(LinearModel, Summarised):
         else:
             precondition = preconditioner(objective)
             solution = lbfgs(objective, start, precondition=precondition, **rule)
-        solution.warn(self._name)
         return solution
 
     def _warm(self) -> bool:
@@ -78,13 +77,7 @@ class GeneralizedLinearModel(LinearModel, Summarised):
             start = np.zeros(objective.shape)
             start[:, -1] = level * self.fit_intercept
             return start
-        coef = np.atleast_2d(self.coef_)
-        expected = (objective.shape[0], objective.features)
-        if coef.shape != expected:
-            raise ValueError(
-                f"{self._name}: a warm start expects coefficients {expected}, got {coef.shape}"
-            )
-        return objective.start(coef, np.atleast_1d(self.intercept_))
+        return self._last_solution(objective)
 
     def _infer(self, title: str, objective: Objective, params: NDArray[Any]) -> Inference | None:
         """Large-sample inference from the information at the maximum of the likelihood."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HuberRegressor"]
 
+_PART = 0.25  # of a ridge regression's squares: then least squares without a penalty is tried
+_LEFT = 0.1  # of the scale after a step
+_NEAR = 1e-9  # relative distance from the least scale that counts as none
 _ROUNDING = 10  # a scale of so many units of rounding of y is that of a perfect fit
 
 
@@ -122,12 +125,14 @@ class HuberRegressor(LinearRegressor):
         intercept = check_bool(name, "fit_intercept", self.fit_intercept)
         X, y = self._check_fit(X, y)
         weight = self._check_weight(sample_weight, X)
-        total = total_weight(len(X), weight)
+        total = total_weight(name, len(X), weight)
         objective = HuberObjective(X, y, weight, epsilon, alpha, intercept)
         start: NDArray[Any]
         if warm:
-            level = objective.start(self.coef_, np.atleast_1d(self.intercept_))
-            start = np.column_stack([level, [[self.scale_]]])
+            params = self._last_solution(objective)
+            middle = float(np.median(np.abs(y - self._scores(X))))  # outliers alone have no Hessian
+            scale = max(float(self.scale_), middle / epsilon, objective.least_scale)
+            start = np.append(params, [[scale]], axis=1)
         else:
             start = objective.least_squares()
         solution = newton(objective, start, tol=tol / total, max_iter=max_iter)
@@ -135,7 +140,7 @@ class HuberRegressor(LinearRegressor):
         coef, constant = objective.finish(solution.params[:, :-1])
         self.coef_, self.intercept_ = coef[0], constant[0]
         self.scale_, self.n_iter_ = (
-            X.dtype.type(solution.params[0, -1]),
+            X.dtype.type(max(solution.params[0, -1], objective.least_scale)),
             solution.n_iter,
         )
         self.outliers_ = np.abs(y - self._scores(X)) > epsilon * self.scale_
@@ -158,23 +163,53 @@ class HuberObjective(Objective):
         alpha: float,
         fit_intercept: bool,
     ) -> None:
-        l2 = 2 * alpha / total_weight(len(X), weight)
+        l2 = 2 * alpha / total_weight(type(self).__name__, len(X), weight)
         loss = HuberLoss(epsilon, 1.0)
         super().__init__(X, y, loss, weight=weight, l2=l2, fit_intercept=fit_intercept)
         self.huber = loss
-        spread = float(np.sqrt(np.mean(np.square(y, dtype=np.float64))))
-        self.least_scale = _ROUNDING * float(np.finfo(X.dtype).eps) * (spread or 1.0)
+        self.size = float(np.sqrt(np.mean(np.square(y, dtype=np.float64)))) or 1.0
+        self.least_scale = _ROUNDING * float(np.finfo(X.dtype).eps) * self.size
+        self.rounding = self.precision
 
     def least_squares(self) -> NDArray[Any]:
-        """Where to begin: a ridge regression and the spread of its residuals."""
+        """Where to begin: a ridge regression and the spread of its residuals.
+
+        Where nearly all of that comes from the penalty, which weighs less beside a small scale,
+        least squares without a penalty.
+        """
         loss, self.loss = self.loss, HuberLoss(np.inf, 1.0)
-        start = np.zeros(self.shape)
-        value, gradient, hessian = Objective.second_order(self, start)
-        start -= positive_solver(hessian[0])(gradient[0])
-        value, _ = Objective.first_order(self, start)
+        value, gradient, hessian = Objective.second_order(self, np.zeros(self.shape))
+        params = -positive_solver(hessian[0])(gradient)
+        start, spread, _ = self._spread(params)
+        diagonal = np.arange(self.features)
+        hessian[0, diagonal, diagonal] -= self.l2
+        solve, l2 = positive_solver(hessian[0]), self.l2
+        params = -solve(gradient)
+        if value + np.vdot(gradient, params) / 2 < _PART * spread**2:
+            self.l2 = 0.0
+            params -= solve(self._spread(params)[2])  # twice for the digits of a perfect fit
+            other, other_spread, _ = self._spread(params)
+            self.l2 = l2
+            if 2 * other_spread + self.penalty(params) < 2 * spread + self.penalty(start[:, :-1]):
+                start = other
         self.loss = loss
-        spread = max(max(value - self.penalty(start), 0.0) ** 0.5, self.least_scale)
-        return np.append(start, [[spread]], axis=1)
+        return start
+
+    def _spread(self, params: NDArray[Any]) -> tuple[NDArray[Any], float, NDArray[Any]]:
+        """Parameters with the spread of their residuals, that, and the gradient of squares."""
+        value, gradient = Objective.first_order(self, params)
+        spread = max(max(value - self.penalty(params), 0.0) ** 0.5, self.least_scale)
+        return np.append(params, [[spread]], axis=1), spread, gradient
+
+    def within(self, params: NDArray[Any], step: NDArray[Any]) -> NDArray[Any]:
+        """A step that leaves a tenth of the scale, and no less than the least.
+
+        Squares are of degree 1 in residuals and scale together, and flat along rays to 0: where
+        the minimum is close to a perfect fit Newton's steps are far too long.
+        """
+        scale, change = float(params[0, -1]), float(step[0, -1])
+        low = max((1 + _NEAR) * self.least_scale, _LEFT * scale)
+        return step * ((low - scale) / change) if scale > low > scale + change else step
 
     def violation(self, gradient: NDArray[Any]) -> float:
         """The largest derivative by a coefficient, the intercept or the scale."""
@@ -213,6 +248,8 @@ class HuberObjective(Objective):
         hessian[diagonal, diagonal] += self.l2
         if not self.fit_intercept:
             hessian[-2], hessian[:, -2], hessian[-2, -2] = 0, 0, 1
-        if scale == self.least_scale:  # a perfect fit: the scale stays where it is
+        if scale <= (1 + 2 * _NEAR) * self.least_scale and slope > 0:  # a perfect fit: it stays
             slope, hessian[-1], hessian[:, -1], hessian[-1, -1] = 0.0, 0, 0, 1
-        return value + scale, np.append(gradient, [[slope]], axis=1), hessian[None]
+        value += scale
+        self.precision = self.rounding * max(1.0, self.size / value)  # residuals round as y does
+        return value, np.append(gradient, [[slope]], axis=1), hessian[None]

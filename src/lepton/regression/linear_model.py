@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.class_weight import compute_class_weight
 
 import lepton
 from lepton.estimator import Estimator
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from lepton.regression.objective import Objective
 
 __all__ = ["LinearClassifier", "LinearModel", "LinearRegressor"]
 
@@ -35,6 +36,16 @@ class LinearModel(Estimator):
         scores: NDArray[Any] = product.numpy()
         scores += np.asarray(self.intercept_, X.dtype)
         return scores
+
+    def _last_solution(self, objective: Objective) -> NDArray[Any]:
+        """The parameters that a warm start begins at."""
+        coef = np.atleast_2d(self.coef_)
+        expected = (objective.shape[0], objective.features)
+        if coef.shape != expected:
+            raise ValueError(
+                f"{self._name}: a warm start expects coefficients {expected}, got {coef.shape}"
+            )
+        return objective.start(coef, np.atleast_1d(self.intercept_))
 
     def _set_coefficients(
         self,
@@ -105,21 +116,3 @@ class LinearClassifier(ClassifierMixin, LinearModel):
         places = (scores > 0).astype(np.intp) if scores.ndim == 1 else scores.argmax(axis=1)
         labels: NDArray[Any] = self.classes_[places]
         return labels
-
-    def _class_factors(
-        self, y: NDArray[Any], labels: NDArray[Any], weight: NDArray[Any] | None
-    ) -> NDArray[Any] | None:
-        """A factor for each class from `class_weight`; labels are the places of y in classes_."""
-        if self.class_weight is None:
-            return None
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            totals = np.bincount(labels, weight)
-            factors: NDArray[Any] = totals.sum() / (len(totals) * np.where(totals > 0, totals, 1))
-            return factors
-        if not isinstance(self.class_weight, dict):
-            raise ValueError(
-                f"{self._name}: class_weight expects a dict, 'balanced' or None, "
-                f"got {self.class_weight!r}"
-            )
-        factors = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return factors

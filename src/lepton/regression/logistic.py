@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from lepton._check import check_number
+from lepton.estimator.class_weight import class_factors
 from lepton.regression.generalized import GeneralizedLinearModel
 from lepton.regression.linear_model import LinearClassifier
 from lepton.regression.loss import BinomialLoss, MultinomialLoss
@@ -143,8 +144,8 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
             )
         two = len(self.classes_) == 2
         labels = (y == self.classes_[1]).astype(int) if two else np.searchsorted(self.classes_, y)
-        weight = self._weight_classes(y, labels, weight, X.dtype)
-        penalty = 1 / (self.C * total_weight(len(X), weight))
+        weight = self._weight_classes(labels, weight, X.dtype)
+        penalty = 1 / (self.C * total_weight(self._name, len(X), weight))
         l1, l2 = self.l1_ratio * penalty, (1 - self.l1_ratio) * penalty
         objective = Objective(
             X,
@@ -154,6 +155,7 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
             fit_intercept=self.fit_intercept,
         )
         solution = self._minimise(objective, self._start(objective), l1)
+        solution.warn(self._name)
         self.coef_, self.intercept_ = objective.finish(solution.params)
         self.n_iter_ = np.array([solution.n_iter], np.int32)
         self.inference_ = (
@@ -172,10 +174,10 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
         return BinomialLoss() if classes == 2 else MultinomialLoss(classes)
 
     def _weight_classes(
-        self, y: NDArray[Any], labels: NDArray[Any], weight: NDArray[Any] | None, dtype: Any
+        self, labels: NDArray[Any], weight: NDArray[Any] | None, dtype: Any
     ) -> NDArray[Any] | None:
         """Sample weights times the weights of classes."""
-        factors = self._class_factors(y, labels, weight)
+        factors = class_factors(self._name, self.class_weight, self.classes_, labels, weight)
         if factors is None:
             return weight
         own: NDArray[Any] = factors.astype(dtype)[labels]

@@ -23,13 +23,13 @@ _CACHE = 2**22
 _SAMPLE = 4096  # rows that show means well enough
 
 
-def total_weight(samples: int, weight: NDArray[Any] | None) -> float:
+def total_weight(owner: str, samples: int, weight: NDArray[Any] | None) -> float:
     """The sum of weights, which has to be positive; without weights the number of samples."""
     if weight is None:
         return float(samples)
     total = float(weight.sum(dtype=np.float64))
     if total <= 0:
-        raise ValueError("sample_weight: expects weights whose sum is > 0, got only zeros")
+        raise ValueError(f"{owner}: sample_weight expects weights whose sum is > 0, got only zeros")
     return total
 
 
@@ -57,7 +57,7 @@ class Objective:
         self.l2, self.fit_intercept = l2, fit_intercept
         self.samples, self.features = X.shape
         self.shape = (loss.outputs, self.features + 1)
-        self.unit = 1 / total_weight(self.samples, weight)
+        self.unit = 1 / total_weight(type(self).__name__, self.samples, weight)
         eps = float(np.finfo(X.dtype).eps)
         self.precision = max(float(np.finfo(np.float64).eps), eps / self.samples**0.5)
         self.centre = self._find_centre() if centre is None else centre
@@ -108,6 +108,10 @@ class Objective:
     def violation(self, gradient: NDArray[Any]) -> float:
         """The largest derivative by a coefficient or an intercept."""
         return float(np.abs(self.slopes(gradient)).max())
+
+    def within(self, params: NDArray[Any], step: NDArray[Any]) -> NDArray[Any]:
+        """The part of a step that stays where the objective is defined: here all of it."""
+        return step
 
     def penalty(self, params: NDArray[Any]) -> float:
         """``l2 / 2 |B|^2``."""
@@ -199,7 +203,16 @@ class Objective:
             part = slice(begin, begin + size)
             rows = self.X[part]
             eta = lepton.matmul(coef, lepton.asarray(rows).T) + intercept
-            terms = self.loss.terms(eta, self.y[part])
+            losses, slopes, curvature = self.loss.terms(eta, self.y[part])
             if self.weight is not None:
-                terms = tuple(term * self.weight[part] for term in terms)
-            yield rows, *terms
+                weight = self.weight[part]
+                losses, slopes = _weigh(losses, weight), _weigh(slopes, weight)
+                curvature = _weigh(curvature, weight)
+            yield rows, losses, slopes, curvature
+
+
+def _weigh(term: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
+    """Terms times weights: 0 where the weight is, even where the term overflowed."""
+    product: NDArray[Any] = np.zeros_like(term)
+    np.multiply(term, weight, out=product, where=weight > 0)
+    return product

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from lepton._check import check_number
 from lepton.regression.generalized import GeneralizedLinearModel
 from lepton.regression.loss import PoissonLoss
-from lepton.regression.objective import Objective
+from lepton.regression.objective import Objective, total_weight
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -110,12 +110,14 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         X, y = self._check_fit(X, y)
         weight = self._check_weight(sample_weight, X)
         self._check_counts(y)
+        total_weight(self._name, len(X), weight)
         objective = Objective(
             X, y, PoissonLoss(), weight=weight, l2=alpha, fit_intercept=self.fit_intercept
         )
         mean = np.average(y.astype(np.float64), weights=weight)
         level = float(np.log(max(mean, np.finfo(X.dtype).tiny)))
         solution = self._minimise(objective, self._start(objective, level))
+        solution.warn(self._name)
         coef, intercept = objective.finish(solution.params)
         self.coef_, self.intercept_, self.n_iter_ = coef[0], intercept[0], solution.n_iter
         self.inference_ = self._infer("Poisson regression", objective, solution.params)

@@ -75,7 +75,8 @@ def proximal_newton(
         point = params, max(values), gradient
         accepted = backtrack(evaluate, point, step, slope, objective.precision)
         if accepted is None:
-            return Solution(params, n_iter, is_noise(slope, value, objective.precision))
+            noise = is_noise(slope, value, objective.precision)
+            return Solution(params, n_iter, noise, stuck=True)
         old = params, gradient
         params, (value, gradient, *exact) = accepted
         values.append(value)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["QuantileRegressor"]
 
+_LIMIT = 1  # the status of linprog where iterations or the time ran out
+
 
 class QuantileRegressor(LinearRegressor):
     """Linear regression of a quantile of y: 0.5 is the median.
@@ -91,12 +93,12 @@ class QuantileRegressor(LinearRegressor):
         ------
         ValueError
             If a parameter is out of its range, the shapes do not fit, or a number is NaN or
-            infinite.
+            infinite; or if the solver finds no coefficients within the limits of `solver_options`.
 
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If the linear programme was not solved.
+            If the linear programme was not solved, and the coefficients are the best ones found.
         """
         name = self._name
         quantile = check_number(
@@ -107,7 +109,7 @@ class QuantileRegressor(LinearRegressor):
         check_choice(name, "solver", self.solver, ("highs", "highs-ds", "highs-ipm"))
         X, y = self._check_fit(X, y)
         weight = self._check_weight(sample_weight, X)
-        alpha *= total_weight(len(X), weight)
+        alpha *= total_weight(name, len(X), weight)
         weight = np.ones(len(X)) if weight is None else weight.astype(np.float64)
         used = weight > 0
         params = self._programme(X[used], y[used], weight[used], quantile, alpha, intercept)
@@ -142,6 +144,11 @@ class QuantileRegressor(LinearRegressor):
             method=self.solver,
             options=self.solver_options,
         )
+        if result.x is None and result.status == _LIMIT:
+            raise ValueError(
+                f"{self._name}: solver_options expects limits within which {self.solver!r} finds "
+                f"coefficients, got {self.solver_options!r}"
+            )
         if result.x is None:
             raise ValueError(
                 f"{self._name}: the linear programme has no solution: {result.message}"

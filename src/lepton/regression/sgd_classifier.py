@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
+from lepton.estimator.class_weight import class_factors, refuse_balanced
 from lepton.regression.linear_model import LinearClassifier
 from lepton.regression.objective import total_weight
 from lepton.regression.stochastic import LOSSES, Samples, StochasticGradient
@@ -217,11 +218,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
             or y holds other classes than those announced.
         """
         descent = self._descent(part=True)
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            raise ValueError(
-                f"{self._name}: partial_fit expects class_weight to be a dict or None, since it "
-                "does not see all samples, got 'balanced'"
-            )
+        refuse_balanced(self._name, self.class_weight)
         first = not hasattr(self, "_state")
         samples = self._samples(X, y, sample_weight, self._announced(classes, first), first)
         outputs = len(samples.places)
@@ -254,7 +251,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         X, y = self._check_fit(X, y, numeric=False, order="C", reset=reset)
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, X)
-        total_weight(len(X), weight)
+        total_weight(self._name, len(X), weight)
         classes = np.unique(y) if classes is None else classes
         if len(classes) < 2:
             raise ValueError(
@@ -267,7 +264,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
                 f"{self._name}: y expects the classes {classes.tolist()}, got {y[strange][0]!r}"
             )
         self.classes_ = classes
-        factors = self._class_factors(y, labels, weight)
+        factors = class_factors(self._name, self.class_weight, classes, labels, weight)
         if factors is not None:
             own = factors if len(classes) > 2 else factors[1:]
             other = np.ones(len(classes)) if len(classes) > 2 else factors[:1]

@@ -224,7 +224,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
     def _samples(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> Samples:
         X, y = self._check_fit(X, y, order="C", reset=reset)
         weight = self._check_weight(sample_weight, X)
-        total_weight(len(X), weight)
+        total_weight(self._name, len(X), weight)
         return Samples(X, y, weight)
 
     def _shape(self, coef: NDArray[Any]) -> NDArray[Any]:

@@ -50,6 +50,9 @@ class Smooth(Protocol):
     def violation(self, gradient: NDArray[Any]) -> float:
         """The largest derivative, in the user's coordinates."""
 
+    def within(self, params: NDArray[Any], step: NDArray[Any]) -> NDArray[Any]:
+        """The part of a step that stays where the objective is defined."""
+
     def first_order(self, params: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         """Value and gradient."""
 
@@ -59,21 +62,30 @@ class Smooth(Protocol):
 
 @dataclass
 class Solution:
-    """Where a solver stopped, after how many iterations, and whether its criterion was met."""
+    """Where a solver stopped, after how many iterations, and whether its criterion was met.
+
+    `stuck` tells that no step along the last direction lowered the objective.
+    """
 
     params: NDArray[Any]
     n_iter: int
     converged: bool
+    stuck: bool = False
 
     def warn(self, owner: str) -> None:
-        """Tell the user of an estimator that iterations ran out."""
-        if not self.converged:
-            warnings.warn(
-                f"{owner}: no convergence after {self.n_iter} iterations: "
-                "scale the features, or raise max_iter or tol",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        """Tell the user of an estimator that it did not converge; to be called by its `fit`."""
+        if self.converged:
+            return
+        if self.stuck:
+            failure, remedy = "no step lowered the objective any more", "tol"
+        else:
+            failure, remedy = "no convergence", "max_iter or tol"
+        warnings.warn(
+            f"{owner}: {failure} after {self.n_iter} iterations: scale the features, or raise "
+            f"{remedy}",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def positive_solver(matrix: NDArray[Any]) -> Solve:
@@ -118,7 +130,7 @@ def newton(objective: Smooth, start: NDArray[Any], *, tol: float, max_iter: int)
     for n_iter in range(1, max_iter + 1):
         if hessian:
             solve = positive_solver(hessian[0][0])
-        step = -solve(gradient)
+        step = objective.within(params, -solve(gradient))
         slope = float(np.vdot(gradient, step))
         near = objective.violation(gradient) <= tol and -slope / 2 <= tol
         if near or -slope / 2 <= objective.precision * abs(value):
@@ -128,7 +140,8 @@ def newton(objective: Smooth, start: NDArray[Any], *, tol: float, max_iter: int)
         point, last = (params, value, gradient), -slope / 2
         accepted = backtrack(evaluate, point, step, slope, objective.precision)
         if accepted is None:
-            return Solution(params, n_iter, is_noise(slope, value, objective.precision))
+            noise = is_noise(slope, value, objective.precision)
+            return Solution(params, n_iter, noise, stuck=True)
         params, (value, gradient, *hessian) = accepted
     return Solution(params, max_iter, False)
 
@@ -202,7 +215,8 @@ def lbfgs(
         point = params, value, gradient
         accepted = backtrack(objective.first_order, point, step, slope, objective.precision)
         if accepted is None:
-            return Solution(params, n_iter, is_noise(slope, value, objective.precision))
+            noise = is_noise(slope, value, objective.precision)
+            return Solution(params, n_iter, noise, stuck=True)
         old = params, gradient
         params, (value, gradient) = accepted
         moved, turned = params - old[0], gradient - old[1]

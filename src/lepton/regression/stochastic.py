@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -182,7 +183,7 @@ class StochasticGradient(LinearModel):
             )
             samples, held = map(samples.part, next(split.split(samples.X, samples.y)))
             for part in (samples, held):
-                total_weight(len(part.X), part.weight)
+                total_weight(self._name, len(part.X), part.weight)
         progress = _Progress(np.inf if self.tol is None else self.n_iter_no_change, self.tol or 0.0)
         random = self._orders()
         for n_iter in range(1, self.max_iter + 1):
@@ -227,17 +228,18 @@ class StochasticGradient(LinearModel):
         if isinstance(size, str):
             size = min(_MOST, max(_FEWEST, count // _STEPS))
         order = random.permutation(count) if self.shuffle and count > size else None
-        losses, before = np.zeros(len(state.params)), state.time
+        losses, before = np.zeros(len(state.params)), copy.deepcopy(state)
         for i in range(0, count, size):
             rows = slice(i, i + size) if order is None else order[i : i + size]
             losses += descent.step(state, samples.batch(rows))
         if not state.is_finite():
+            vars(state).update(vars(before))
             raise ValueError(
                 f"{self._name}: floating-point under-/overflow occurred in epoch {n_iter}: expects "
                 "features of like sizes, as StandardScaler makes them, and targets that are not "
                 "huge"
             )
-        loss = float(losses.sum()) / (state.time - before)
+        loss = float(losses.sum()) / (state.time - before.time)
         return loss + descent.penalty.value(state.params[:, :-1])
 
     def _keep(self, state: State, n_iter: int, dtype: Any) -> None:

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from lepton.array import Tensor
+from lepton.estimator.class_weight import class_factors, refuse_balanced
 from lepton.nn import Module, functional
 from lepton.tabular.network import Array, Inputs, NetworkEstimator, float_dtype
 
@@ -79,11 +79,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         self, X: Any, y: Any, sample_weight: ArrayLike | None, classes: ArrayLike | None
     ) -> None:
         """One pass, as `partial_fit` makes it."""
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            raise ValueError(
-                f"{self._name}: partial_fit expects class_weight to be a dict or None, since it "
-                "does not see all samples, got 'balanced'"
-            )
+        refuse_balanced(self._name, self.class_weight)
         first = not hasattr(self, "module_")
         if first and classes is None:
             raise ValueError(f"{self._name}: the first partial_fit expects classes, got None")
@@ -115,14 +111,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
 
     def _with_class_weight(self, codes: Array, weight: Array | None) -> Array | None:
         """Weights of samples times those of their classes."""
-        if self.class_weight is None:
+        factors = class_factors(self._name, self.class_weight, self.classes_, codes, weight)
+        if factors is None:
             return weight
-        labels = self.classes_[codes]
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            total = np.bincount(codes, weight, len(self.classes_))
-            factors = total.sum() / (np.count_nonzero(total) * np.maximum(total, 1e-300))
-        else:
-            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=labels)
         dtype = np.float64 if weight is None else weight.dtype
         of_sample: Array = factors.astype(dtype)[codes]
         return of_sample if weight is None else weight * of_sample
