@@ -228,7 +228,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("options", "message"), BAD, ids=str)
+@pytest.mark.parametrize(("options", "message"), BAD, ids=[message for _, message in BAD])
 def test_bad_parameters_are_refused_in_a_sentence(options: dict[str, Any], message: str) -> None:
     X, y = table(classes=3)
     with pytest.raises((ValueError, TypeError), match=f"^NeuralClassifier: {message}"):
