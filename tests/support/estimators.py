@@ -3,27 +3,24 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import importlib.util
+import importlib
 from typing import Any
 
 import numpy as np
 import sklearn
 from sklearn.base import is_classifier, is_regressor
 
-import lepton
 from lepton.estimator import Estimator
+from lepton.estimator.storage import PACKAGES
 
 Array = np.ndarray[Any, Any]
-PACKAGES = ["regression", "tabular"]
 
 
 def classes() -> list[type[Estimator]]:
     """Every public estimator, by name."""
     found: dict[str, type[Estimator]] = {}
     for package in PACKAGES:
-        if importlib.util.find_spec(f"lepton.{package}") is None:
-            continue
-        for name, thing in vars(getattr(lepton, package)).items():
+        for name, thing in vars(importlib.import_module(package)).items():
             if isinstance(thing, type) and issubclass(thing, Estimator) and thing is not Estimator:
                 found[name] = thing
     return [found[name] for name in sorted(found)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lepton.estimator.base import Estimator
 
 _KEY, _VERSION = "lepton.estimator", 1
-_PACKAGES = ("lepton.regression", "lepton.tabular")  # a file may name what these export
+PACKAGES = ("lepton.regression", "lepton.tabular")  # a file may name what these export
 
 
 def write_estimator(estimator: Estimator, path: str | os.PathLike[str]) -> None:
@@ -146,7 +146,7 @@ def _find_class(package: str, name: str) -> type[Estimator] | None:
     """The public estimator of that name in a package of Lepton."""
     from lepton.estimator.base import Estimator
 
-    if package not in _PACKAGES:
+    if package not in PACKAGES:
         return None
     kind = getattr(importlib.import_module(package), name, None)
     return kind if isinstance(kind, type) and issubclass(kind, Estimator) else None
