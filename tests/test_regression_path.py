@@ -436,6 +436,26 @@ def test_op_refuses_what_it_cannot_do(options: dict[str, Any], message: str) -> 
         descend(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"weight": np.array([1.0, -1.0])}, ValueError, "weight expects numbers of at least 0"),
+        ({"weight": np.array([1.0, np.nan])}, ValueError, "weight expects numbers of at least 0"),
+        ({"weight": np.ones(3)}, ValueError, r"weight expects shape \[2\], got \[3\]"),
+        ({"shift": np.ones(3)}, ValueError, r"shift expects shape \[4\], got \[3\]"),
+        ({"shift": np.ones(4, int)}, TypeError, "shift expects float32 or float64, got int64"),
+    ],
+)
+def test_sums_of_products_refuse_bad_operands(
+    options: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    X, y = np.ones((2, 3)), np.ones((2, 1))
+    with pytest.raises(kind, match=f"^gram: {message}"):
+        _core.gram(
+            *map(lepton.asarray, (X, y)), **{k: lepton.asarray(v) for k, v in options.items()}
+        )
+
+
 def test_long_calls_can_be_interrupted() -> None:
     random = np.random.default_rng(0)
     columns = random.standard_normal((300, 1)) + 1e-4 * random.standard_normal((300, 400))

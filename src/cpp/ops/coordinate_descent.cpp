@@ -5,35 +5,12 @@
 #include "autograd/node.h"
 #include "core/parallel.h"
 #include "ops/coordinate_path.h"
+#include "ops/doubles.h"
 
 namespace lepton {
 namespace {
 
 constexpr const char* kOp = "coordinate_descent";
-
-// x as float64 of that shape.
-Tensor doubles(const char* name, const Tensor& x, const Shape& shape) {
-  check<TypeError>(is_floating(x.dtype()), kOp, ": ", name, " expects float32 or float64, got ",
-                   x.dtype());
-  check<ValueError>(x.shape() == shape, kOp, ": ", name, " expects shape ", shape, ", got ",
-                    x.shape());
-  return cast(x, DType::kFloat64);
-}
-
-// The same, row-major.
-Tensor operand(const char* name, const Tensor& x, const Shape& shape) {
-  return contiguous(doubles(name, x, shape));
-}
-
-// The same, and no element below 0 or NaN.
-Tensor penalty(const char* name, const Tensor& x, const Shape& shape) {
-  Tensor result = operand(name, x, shape);
-  const double* value = result.data<double>();
-  for (int64_t i = 0; i < result.numel(); ++i)
-    check<ValueError>(value[i] >= 0, kOp, ": ", name, " expects numbers of at least 0, got ",
-                      value[i], " at ", i);
-  return result;
-}
 
 }  // namespace
 
@@ -52,13 +29,15 @@ std::vector<Tensor> coordinate_descent(const Tensor& coef, const Tensor& gram, c
   const GradMode off(false);
   const FlushDenormals flush;
   // A part of a larger matrix is read where it is.
-  Tensor g = doubles("gram", gram, {p, p});
+  Tensor g = doubles(kOp, "gram", gram, {p, p});
   if (g.strides()[1] != 1) g = contiguous(g);
-  const Tensor q = operand("xy", xy, {p});
-  const Tensor first = penalty("l1", l1, {n}), second = penalty("l2", l2, {n});
-  const Tensor scale = factor ? penalty("factor", *factor, {p}) : ones({p}, DType::kFloat64);
+  const Tensor q = contiguous(doubles(kOp, "xy", xy, {p}));
+  const Tensor first = non_negative_doubles(kOp, "l1", l1, {n});
+  const Tensor second = non_negative_doubles(kOp, "l2", l2, {n});
+  const Tensor scale =
+      factor ? non_negative_doubles(kOp, "factor", *factor, {p}) : ones({p}, DType::kFloat64);
   // The operands may share memory with coef: it is written when they have been read.
-  const Tensor result = clone(operand("coef", coef, {n, p}));
+  const Tensor result = clone(contiguous(doubles(kOp, "coef", coef, {n, p})));
   Tensor gaps = empty({n}, DType::kFloat64), sweeps = empty({n}, DType::kInt64);
 
   CoordinatePath path({.size = p,

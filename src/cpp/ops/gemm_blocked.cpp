@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/parallel.h"
+#include "core/shape.h"
 #include "core/storage.h"
 #include "ops/gemm_few_rows.h"
 #include "ops/gemm_panel.h"

@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "core/storage.h"
+#include "ops/doubles.h"
 #include "ops/elementwise.h"
 #include "ops/gemm_panel.h"
 #include "ops/view.h"
@@ -175,34 +176,24 @@ class Gram {
   const Scratch sums_;
 };
 
-void check_gram(const Tensor& x, const Tensor& y, const std::optional<Tensor>& weight,
-                const std::optional<Tensor>& shift) {
+void check_gram(const Tensor& x, const Tensor& y) {
   check<ValueError>(x.ndim() == 2 && y.ndim() == 2 && x.length(0) == y.length(0),
                     "gram: expects x [n, p] and y [n, t] (x: ", x.shape(), ", y: ", y.shape(), ")");
   check<TypeError>(x.dtype() == y.dtype(), "gram: expects one dtype (x: ", x.dtype(),
                    ", y: ", y.dtype(), ")");
-  check<ValueError>(!weight || weight->shape() == Shape{x.length(0)}, "gram: weight expects [",
-                    x.length(0), "], got ", weight ? weight->shape() : Shape());
-  const int64_t columns = x.length(1) + y.length(1);
-  check<ValueError>(!shift || shift->shape() == Shape{columns}, "gram: shift expects [", columns,
-                    "], got ", shift ? shift->shape() : Shape());
 }
-
-Tensor doubles(const Tensor& x) { return contiguous(cast(x, DType::kFloat64)); }
 
 }  // namespace
 
 Tensor gram(const Tensor& x, const Tensor& y, const std::optional<Tensor>& weight,
             const std::optional<Tensor>& shift) {
-  check_gram(x, y, weight, shift);
-  const int64_t size = x.length(1) + y.length(1) + 1;
-  const Tensor result = empty({size, size}, DType::kFloat64);
-  const Tensor weights = weight ? doubles(weight->detach()) : Tensor();
-  for (int64_t i = 0; weight && i < weights.numel(); ++i)
-    check<ValueError>(weights.data<double>()[i] >= 0, "gram: weight expects numbers >= 0, got ",
-                      weights.data<double>()[i], " at ", i);
-  const Tensor shifts = shift ? doubles(shift->detach()) : Tensor();
+  check_gram(x, y);
+  const int64_t columns = x.length(1) + y.length(1), size = columns + 1;
+  const Tensor weights =
+      weight ? non_negative_doubles("gram", "weight", *weight, {x.length(0)}) : Tensor();
+  const Tensor shifts = shift ? contiguous(doubles("gram", "shift", *shift, {columns})) : Tensor();
   const std::vector<double> zeros(shift ? 0 : static_cast<size_t>(size));
+  const Tensor result = empty({size, size}, DType::kFloat64);
   dispatch_floating("gram", x.dtype(), [&]<class T>() {
     FlushDenormals flush;
     Gram<T>(x, y, weight ? weights.data<double>() : nullptr,
