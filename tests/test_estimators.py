@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.validation import has_fit_parameter
 from support.estimators import ESTIMATORS, MODERN, sample
 
 from lepton import saving
@@ -198,6 +199,37 @@ def test_one_class_is_refused(estimator: Estimator) -> None:
     X, y = sample(estimator)
     with pytest.raises(ValueError, match="class"):
         clone(estimator).fit(X, np.full_like(y, y[0]))
+
+
+@every_estimator
+@pytest.mark.parametrize("how", ["sample_weight", "class_weight", "both"])
+def test_one_class_with_weight_is_refused(estimator: Estimator, how: str) -> None:
+    """A class whose samples weigh nothing, or which weighs nothing itself, is no class."""
+    if not is_classifier(estimator) or "class_weight" not in estimator.get_params(deep=False):
+        pytest.skip("has no class_weight")
+    X, y = sample(estimator)
+    y = y.astype("<U5")
+    y[::3] = "maybe"
+    model, fits = clone(estimator), has_fit_parameter(estimator, "sample_weight")
+    weight = np.ones(len(y))
+    if how != "sample_weight":
+        model.set_params(class_weight={"no": 0, "maybe": 0} if how == "class_weight" else {"no": 0})
+    if how != "class_weight":
+        weight[(y == "maybe") | ((y == "no") & (how == "sample_weight"))] = 0
+    if how != "class_weight" and not fits:
+        pytest.skip("has no sample_weight")
+    with pytest.raises(ValueError, match=rf"^{type(estimator).__name__}: y .* 1 class: 'yes'$"):
+        model.fit(X, y, **({"sample_weight": weight} if fits else {}))
+
+
+@every_estimator
+def test_weights_that_say_nothing_are_refused(estimator: Estimator) -> None:
+    if not has_fit_parameter(estimator, "sample_weight"):
+        pytest.skip("has no sample_weight")
+    X, y = sample(estimator)
+    for value, words in ((0.0, "weight"), (-1.0, "egative"), (np.nan, "NaN"), (1e308, "weight")):
+        with pytest.raises(ValueError, match=words):
+            clone(estimator).fit(X, y, sample_weight=np.full(len(y), value))
 
 
 @every_estimator

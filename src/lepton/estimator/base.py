@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from lepton.estimator.storage import read_estimator, write_estimator
+from lepton.estimator.weights import check_total
 
 try:
     from sklearn.base import BaseEstimator
@@ -118,8 +119,7 @@ class Estimator(BaseEstimator):
         weight: NDArray[Any] = _check_sample_weight(
             sample_weight, X, dtype=X.dtype, ensure_non_negative=True
         )
-        if not weight.any():  # releases of scikit-learn before 1.9 let that pass
-            raise ValueError(f"{self._name}: sample_weight expects weights > 0, got only zeros")
+        check_total(self._name, weight)
         return weight
 
     @property

@@ -71,6 +71,16 @@ def class_factors(
     return np.array([float(class_weight.get(label, 1.0)) for label in labels])
 
 
+def weigh_samples(
+    factors: NDArray[Any] | None, codes: NDArray[Any], weight: NDArray[Any] | None
+) -> NDArray[Any] | None:
+    """Weights of samples times the factors of their classes."""
+    if factors is None:
+        return weight
+    own: NDArray[Any] = factors[codes]
+    return own if weight is None else own * weight
+
+
 def refuse_balanced(owner: str, class_weight: Any) -> None:
     """Refuse in `partial_fit` what would need all samples at once."""
     if isinstance(class_weight, str) and class_weight == "balanced":

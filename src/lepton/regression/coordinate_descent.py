@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import lepton
 from lepton import _core
+from lepton.estimator.weights import total_weight
 from lepton.regression.least_squares import Centred, gram
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Products:
     ) -> Products:
         """The products of the rows of X and y [samples, targets], centred if asked."""
         products, means = gram(X, y, weight, centre)
-        return cls.split(products, means, X.shape[1], _total(X, weight))
+        return cls.split(products, means, X.shape[1], total_weight(len(X), weight))
 
     @classmethod
     def split(
@@ -152,7 +153,7 @@ class Rows:
     ) -> None:
         self.data = Centred.of(X, y, weight, centre)
         self.x_mean, self.y_mean = self.data.x_mean, self.data.y_mean
-        self.total = _total(X, weight)
+        self.total = total_weight(len(X), weight)
         self.tensor = lepton.asarray(X)
         self.root = None if weight is None else np.sqrt(weight, dtype=np.float64)
         self.noise = self.data.noise()
@@ -280,10 +281,6 @@ class _WorkingSet:
         scale = l1 / max(l1, float((drawn if self.rule.positive else np.abs(drawn)).max()))
         primal = squares / 2 + l1 * np.abs(coef).sum()
         return float(primal + scale**2 * squares / 2 - scale * residual @ self.y)
-
-
-def _total(X: NDArray[Any], weight: NDArray[Any] | None) -> float:
-    return float(len(X) if weight is None else weight.sum(dtype=np.float64))
 
 
 def few_columns(p: int, samples: int, alphas: int) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import lepton
+from lepton.estimator.weights import total_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,7 +68,7 @@ class Batch:
 
     def total(self) -> float:
         """How many samples the batch counts as."""
-        return float(len(self.X) if self.weight is None else self.weight.sum(dtype=np.float64))
+        return total_weight(len(self.X), self.weight)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton.estimator.weights import count_weighted
 from lepton.regression.coordinate_descent import Products, Rows
 from lepton.regression.least_squares import centre_sums, pilot_means, product_sums
 
@@ -50,7 +51,8 @@ class Folds:
         """Refuse splits without a row that counts on one side."""
         for split, sides in enumerate(self.splits):
             for side, rows in zip(("training", "test"), sides, strict=True):
-                if not (np.size(rows) if self.weight is None else self.weight[rows].any()):
+                weight = None if self.weight is None else self.weight[rows]
+                if not count_weighted(np.size(rows), weight):
                     raise ValueError(
                         f"{owner}: cv expects {side} rows with a weight above 0 in each split, "
                         f"got none in split {split}"

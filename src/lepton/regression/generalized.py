@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from lepton._check import check_bool, check_choice, check_int, check_number
+from lepton.estimator.weights import count_weighted
 from lepton.regression.linear_model import LinearModel
 from lepton.regression.objective import Objective
 from lepton.regression.preconditioner import hessian_model, preconditioner
@@ -96,9 +97,7 @@ class GeneralizedLinearModel(LinearModel, Summarised):
         values, vectors = eigh(information / np.outer(scale, scale))
         kept = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0.0)
         coef, intercept = params[:, :-1], params[:, -1] - params[:, :-1] @ objective.centre
-        samples = float(
-            objective.samples if objective.weight is None else np.count_nonzero(objective.weight)
-        )
+        samples = float(count_weighted(objective.samples, objective.weight))
         rank = int(kept.sum())
         terms = rank + self.fit_intercept
         likelihood = self._likelihood(objective, value / objective.unit)

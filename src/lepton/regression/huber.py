@@ -10,9 +10,10 @@ import numpy as np
 import lepton
 from lepton import _core
 from lepton._check import check_bool, check_int, check_number
+from lepton.estimator.weights import total_weight
 from lepton.regression.linear_model import LinearRegressor
 from lepton.regression.loss import HuberLoss
-from lepton.regression.objective import Objective, total_weight
+from lepton.regression.objective import Objective
 from lepton.regression.solvers import newton, positive_solver
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class HuberRegressor(LinearRegressor):
         intercept = check_bool(name, "fit_intercept", self.fit_intercept)
         X, y = self._check_fit(X, y)
         weight = self._check_weight(sample_weight, X)
-        total = total_weight(name, len(X), weight)
+        total = total_weight(len(X), weight)
         objective = HuberObjective(X, y, weight, epsilon, alpha, intercept)
         start: NDArray[Any]
         if warm:
@@ -163,7 +164,7 @@ class HuberObjective(Objective):
         alpha: float,
         fit_intercept: bool,
     ) -> None:
-        l2 = 2 * alpha / total_weight(type(self).__name__, len(X), weight)
+        l2 = 2 * alpha / total_weight(len(X), weight)
         loss = HuberLoss(epsilon, 1.0)
         super().__init__(X, y, loss, weight=weight, l2=l2, fit_intercept=fit_intercept)
         self.huber = loss

@@ -12,6 +12,7 @@ from scipy import linalg
 
 import lepton
 from lepton import _core
+from lepton.estimator.weights import total_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,9 +74,8 @@ class Centred:
 
     def offsets(self) -> NDArray[np.float64]:
         """Norms of the columns' means: what rounding of means and of data is relative to."""
-        rows = len(self.X) if self.weight is None else float(self.weight.sum(dtype=np.float64))
         norms: NDArray[np.float64] = np.abs(self.x_mean).astype(np.float64)
-        norms *= np.sqrt(rows)
+        norms *= np.sqrt(total_weight(len(self.X), self.weight))
         return norms
 
     def noise(self) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from scipy import linalg, optimize, stats
 from sklearn.base import MultiOutputMixin
 
 from lepton._check import check_bool
+from lepton.estimator.weights import count_weighted, total_weight
 from lepton.regression.least_squares import Centred, Factor, factorise, solve
 from lepton.regression.linear_model import LinearRegressor
 from lepton.regression.summary import Inference, Summarised
@@ -114,8 +115,7 @@ def _singular_values(factor: Factor, count: int) -> NDArray[np.float64]:
 def _inference(data: Centred, factor: Factor, coef: NDArray[np.float64], centre: bool) -> Inference:
     """Gaussian theory: one variance, independent errors."""
     weight = data.weight
-    n = float(len(data.X) if weight is None else np.count_nonzero(weight))
-    total_weight = n if weight is None else float(weight.sum(dtype=np.float64))
+    n = float(count_weighted(len(data.X), weight))
     terms = factor.rank + centre
     df_resid = n - terms
     rss = factor.residual if factor.closed_form or factor.Q is not None else None
@@ -145,7 +145,7 @@ def _inference(data: Centred, factor: Factor, coef: NDArray[np.float64], centre:
         intercept=(data.y_mean - data.x_mean @ coef).astype(np.float64) if centre else None,
         rows=factor.rows(),
         x_mean=data.x_mean.astype(np.float64),
-        total_weight=total_weight,
+        total_weight=total_weight(len(data.X), weight),
         dispersion=dispersion,
         df_resid=df_resid,
         measures=measures,

@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from lepton._check import check_number
-from lepton.estimator.class_weight import class_factors
+from lepton.estimator.class_weight import class_factors, weigh_samples
+from lepton.estimator.weights import check_classes, total_weight
 from lepton.regression.generalized import GeneralizedLinearModel
 from lepton.regression.linear_model import LinearClassifier
 from lepton.regression.loss import BinomialLoss, MultinomialLoss
-from lepton.regression.objective import Objective, total_weight
+from lepton.regression.objective import Objective
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -121,8 +122,8 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
         Raises
         ------
         ValueError
-            If y holds one class or no labels, a parameter is out of its range, the shapes do not
-            fit, or a number is NaN or infinite.
+            If samples of one class alone have weight, y holds no labels, a parameter is out of its
+            range, the shapes do not fit, or a number is NaN or infinite.
 
         Warns
         -----
@@ -138,14 +139,13 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
             check_classification_targets(y)
         weight = self._check_weight(sample_weight, X)
         self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"{self._name}: y expects at least 2 classes, got one class: {self.classes_[0]!r}"
-            )
         two = len(self.classes_) == 2
         labels = (y == self.classes_[1]).astype(int) if two else np.searchsorted(self.classes_, y)
-        weight = self._weight_classes(labels, weight, X.dtype)
-        penalty = 1 / (self.C * total_weight(self._name, len(X), weight))
+        factors = class_factors(self._name, self.class_weight, self.classes_, labels, weight)
+        factors = None if factors is None else factors.astype(X.dtype)
+        weight = weigh_samples(factors, labels, weight)
+        check_classes(self._name, self.classes_, labels, weight)
+        penalty = 1 / (self.C * total_weight(len(X), weight))
         l1, l2 = self.l1_ratio * penalty, (1 - self.l1_ratio) * penalty
         objective = Objective(
             X,
@@ -172,16 +172,6 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
     def _loss(self) -> BinomialLoss | MultinomialLoss:
         classes = len(self.classes_)
         return BinomialLoss() if classes == 2 else MultinomialLoss(classes)
-
-    def _weight_classes(
-        self, labels: NDArray[Any], weight: NDArray[Any] | None, dtype: Any
-    ) -> NDArray[Any] | None:
-        """Sample weights times the weights of classes."""
-        factors = class_factors(self._name, self.class_weight, self.classes_, labels, weight)
-        if factors is None:
-            return weight
-        own: NDArray[Any] = factors.astype(dtype)[labels]
-        return own if weight is None else own * weight
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """The probability of each class.

@@ -10,27 +10,18 @@ import numpy as np
 
 import lepton
 from lepton import _core
+from lepton.estimator.weights import total_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lepton.regression.loss import Loss
 
-__all__ = ["Objective", "total_weight"]
+__all__ = ["Objective"]
 
 # Bytes of a block of X: it is read twice, and should come from a cache the second time.
 _CACHE = 2**22
 _SAMPLE = 4096  # rows that show means well enough
-
-
-def total_weight(owner: str, samples: int, weight: NDArray[Any] | None) -> float:
-    """The sum of weights, which has to be positive; without weights the number of samples."""
-    if weight is None:
-        return float(samples)
-    total = float(weight.sum(dtype=np.float64))
-    if total <= 0:
-        raise ValueError(f"{owner}: sample_weight expects weights whose sum is > 0, got only zeros")
-    return total
 
 
 class Objective:
@@ -57,7 +48,7 @@ class Objective:
         self.l2, self.fit_intercept = l2, fit_intercept
         self.samples, self.features = X.shape
         self.shape = (loss.outputs, self.features + 1)
-        self.unit = 1 / total_weight(type(self).__name__, self.samples, weight)
+        self.unit = 1 / total_weight(self.samples, weight)
         eps = float(np.finfo(X.dtype).eps)
         self.precision = max(float(np.finfo(np.float64).eps), eps / self.samples**0.5)
         self.centre = self._find_centre() if centre is None else centre

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 from lepton._check import check_number
 from lepton.regression.generalized import GeneralizedLinearModel
 from lepton.regression.loss import PoissonLoss
-from lepton.regression.objective import Objective, total_weight
+from lepton.regression.objective import Objective
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -110,7 +110,6 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         X, y = self._check_fit(X, y)
         weight = self._check_weight(sample_weight, X)
         self._check_counts(y)
-        total_weight(self._name, len(X), weight)
         objective = Objective(
             X, y, PoissonLoss(), weight=weight, l2=alpha, fit_intercept=self.fit_intercept
         )

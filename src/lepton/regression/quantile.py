@@ -11,8 +11,8 @@ from scipy import optimize, sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from lepton._check import check_bool, check_choice, check_number
+from lepton.estimator.weights import total_weight
 from lepton.regression.linear_model import LinearRegressor
-from lepton.regression.objective import total_weight
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -109,7 +109,7 @@ class QuantileRegressor(LinearRegressor):
         check_choice(name, "solver", self.solver, ("highs", "highs-ds", "highs-ipm"))
         X, y = self._check_fit(X, y)
         weight = self._check_weight(sample_weight, X)
-        alpha *= total_weight(name, len(X), weight)
+        alpha *= total_weight(len(X), weight)
         weight = np.ones(len(X)) if weight is None else weight.astype(np.float64)
         used = weight > 0
         params = self._programme(X[used], y[used], weight[used], quantile, alpha, intercept)

@@ -12,6 +12,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV
 
 from lepton._check import check_bool, check_number
+from lepton.estimator.weights import count_weighted, total_weight
 from lepton.regression.least_squares import Centred, factorise
 from lepton.regression.linear_model import LinearRegressor
 from lepton.regression.ridge import Ridge, Shrinkage
@@ -107,7 +108,7 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         check_bool(self._name, "alpha_per_target", self.alpha_per_target)
         X, y = self._check_fit(X, y, multi_output=True, ensure_min_samples=2)
         weight = self._check_weight(sample_weight, X)
-        if weight is not None and np.count_nonzero(weight) < 2:
+        if count_weighted(len(X), weight) < 2:
             raise ValueError(f"{self._name}: sample_weight expects at least two weights > 0")
         alphas = [
             check_number(self._name, "alphas", a, 0, open_minimum=True)
@@ -169,9 +170,7 @@ class _LeaveOneOut:
         self.data, self.shrink = data, shrink
         self.factors = 1 / (shrink.s[:, None] ** 2 + alphas)  # [directions, alphas]
         self.solutions = shrink.projected[:, :, None] * self.factors[:, None, :]
-        n = len(data.X)
-        weight = data.weight
-        self.total = n if weight is None else float(weight.sum(dtype=np.float64))
+        self.total = total_weight(len(data.X), data.weight)
         self.centre = centre
 
     def errors(self, rows: int) -> Iterator[NDArray[np.float64]]:

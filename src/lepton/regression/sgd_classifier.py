@@ -13,9 +13,9 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
-from lepton.estimator.class_weight import class_factors, refuse_balanced
+from lepton.estimator.class_weight import class_factors, refuse_balanced, weigh_samples
+from lepton.estimator.weights import check_classes
 from lepton.regression.linear_model import LinearClassifier
-from lepton.regression.objective import total_weight
 from lepton.regression.stochastic import LOSSES, Samples, StochasticGradient
 
 if TYPE_CHECKING:
@@ -175,8 +175,8 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         Raises
         ------
         ValueError
-            If y holds one class, a parameter is out of its range, the shapes do not fit, a number
-            is NaN or infinite, or parameters overflow.
+            If samples of one class alone have weight, a parameter is out of its range, the shapes
+            do not fit, a number is NaN or infinite, or parameters overflow.
 
         Warns
         -----
@@ -233,6 +233,10 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         if classes is None:
             return self.classes_
         found: NDArray[Any] = unique_labels(classes)
+        if len(found) < 2:
+            raise ValueError(
+                f"{self._name}: classes expects at least 2 classes, got {found.tolist()}"
+            )
         if not first and not np.array_equal(found, self.classes_):
             raise ValueError(
                 f"{self._name}: partial_fit expects the classes {self.classes_.tolist()} of the "
@@ -251,12 +255,8 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         X, y = self._check_fit(X, y, numeric=False, order="C", reset=reset)
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, X)
-        total_weight(self._name, len(X), weight)
+        every = classes is None  # else there may be more samples elsewhere
         classes = np.unique(y) if classes is None else classes
-        if len(classes) < 2:
-            raise ValueError(
-                f"{self._name}: y expects at least 2 classes, got one class: {classes[0]!r}"
-            )
         labels = np.searchsorted(classes, y).clip(max=len(classes) - 1)
         strange = classes[labels] != y
         if strange.any():
@@ -265,6 +265,8 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
             )
         self.classes_ = classes
         factors = class_factors(self._name, self.class_weight, classes, labels, weight)
+        if every:
+            check_classes(self._name, classes, labels, weigh_samples(factors, labels, weight))
         if factors is not None:
             own = factors if len(classes) > 2 else factors[1:]
             other = np.ones(len(classes)) if len(classes) > 2 else factors[:1]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from sklearn.metrics import r2_score
 
 from lepton.regression.linear_model import LinearRegressor
-from lepton.regression.objective import total_weight
 from lepton.regression.stochastic import Samples, StochasticGradient
 
 if TYPE_CHECKING:
@@ -223,9 +222,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> Samples:
         X, y = self._check_fit(X, y, order="C", reset=reset)
-        weight = self._check_weight(sample_weight, X)
-        total_weight(self._name, len(X), weight)
-        return Samples(X, y, weight)
+        return Samples(X, y, self._check_weight(sample_weight, X))
 
     def _shape(self, coef: NDArray[Any]) -> NDArray[Any]:
         only: NDArray[Any] = coef[0]

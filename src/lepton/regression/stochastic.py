@@ -15,6 +15,7 @@ from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import check_random_state
 
 from lepton._check import check_bool, check_choice, check_int, check_number
+from lepton.estimator.weights import check_total
 from lepton.regression.descent import Batch, Descent, Penalty, State, schedule
 from lepton.regression.linear_model import LinearModel
 from lepton.regression.loss import (
@@ -26,7 +27,6 @@ from lepton.regression.loss import (
     ModifiedHuberLoss,
     SquaredLoss,
 )
-from lepton.regression.objective import total_weight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -183,7 +183,7 @@ class StochasticGradient(LinearModel):
             )
             samples, held = map(samples.part, next(split.split(samples.X, samples.y)))
             for part in (samples, held):
-                total_weight(self._name, len(part.X), part.weight)
+                check_total(self._name, part.weight)
         progress = _Progress(np.inf if self.tol is None else self.n_iter_no_change, self.tol or 0.0)
         random = self._orders()
         for n_iter in range(1, self.max_iter + 1):

@@ -16,6 +16,7 @@ import lepton
 from lepton.array import Tensor, asarray
 from lepton.data import ArrayDataset, DataLoader, Dataset, Subset, random_split, stratified_split
 from lepton.estimator import Estimator
+from lepton.estimator.weights import check_total, total_weight
 from lepton.nn import BatchNorm1d, Module
 from lepton.optim import Optimizer
 from lepton.optim.lr_scheduler import LRScheduler
@@ -259,10 +260,10 @@ class NetworkEstimator(Estimator):
         )
 
     def _mean_weight(self, weight: Array | None) -> float:
-        mean = 1.0 if weight is None else float(np.mean(weight, dtype=np.float64))
-        if mean <= 0:
-            raise ValueError(f"{self._name}: weights expect at least one above zero, got none")
-        return mean
+        if weight is None:
+            return 1.0
+        check_total(self._name, weight)
+        return total_weight(len(weight), weight) / len(weight)
 
     def _split(
         self,

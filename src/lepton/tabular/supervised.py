@@ -14,7 +14,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from lepton.array import Tensor
-from lepton.estimator.class_weight import class_factors, refuse_balanced
+from lepton.estimator.class_weight import class_factors, refuse_balanced, weigh_samples
+from lepton.estimator.weights import check_classes
 from lepton.nn import Module, functional
 from lepton.tabular.network import Array, Inputs, NetworkEstimator, float_dtype
 
@@ -69,9 +70,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         if not keep:
             self.classes_ = np.unique(y if classes is None else classes)
         codes = self._encode(y)
-        weight = self._with_class_weight(codes, weight)
+        factors = class_factors(self._name, self.class_weight, self.classes_, codes, weight)
+        weight = weigh_samples(factors, codes, weight)
         if not resume:
-            self._refuse_one_class(codes, weight)
+            check_classes(self._name, self.classes_, codes, weight)
         columns = len(self.classes_)
         self._train(inputs, codes, weight, columns, keep=keep, resume=resume)
 
@@ -108,23 +110,6 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
                 f"got {y[strange].tolist()[0]!r}"
             )
         return codes.astype(np.int64, copy=False)
-
-    def _with_class_weight(self, codes: Array, weight: Array | None) -> Array | None:
-        """Weights of samples times those of their classes."""
-        factors = class_factors(self._name, self.class_weight, self.classes_, codes, weight)
-        if factors is None:
-            return weight
-        dtype = np.float64 if weight is None else weight.dtype
-        of_sample: Array = factors.astype(dtype)[codes]
-        return of_sample if weight is None else weight * of_sample
-
-    def _refuse_one_class(self, codes: Array, weight: Array | None) -> None:
-        present = np.unique(codes if weight is None else codes[weight > 0])
-        if len(present) == 1:
-            raise ValueError(
-                f"{self._name}: y expects samples (with weights above zero) of at least 2 classes, "
-                f"got 1 class: {self.classes_[present].tolist()[0]!r}"
-            )
 
     def _align(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         if output.ndim == 2 and output.shape[1] > 1:
