@@ -147,6 +147,35 @@ def test_classes_have_probabilities(class_run: Path, table: Path, capsys: Any) -
     assert "confusion matrix" in capsys.readouterr().out
 
 
+def test_weights_of_rows_are_used_in_training_and_test(tmp_path: Path, capsys: Any) -> None:
+    """Rows of weight 0 have nonsense for a price: nothing of it is in the measures."""
+    frame = homes()
+    frame["people"] = np.tile([0.0, 1.0, 2.0, 1.0], 100)
+    frame.loc[::4, "price"] = 1e6
+    frame.to_csv(tmp_path / "survey.csv", index=False)
+    data, out = str(tmp_path / "survey.csv"), str(tmp_path / "run")
+    line = ["--target", "price", "--weight", "people", "--output", out, *QUICK]
+    assert main(["train", "tabular", data, *line]) == 0
+    assert "320 to train and 80 to test on, with weights" in capsys.readouterr().out
+    assert main(["evaluate", out, "--format", "json"]) == 0
+    again = json.loads(capsys.readouterr().out)["measures"]
+    assert again == json.loads((tmp_path / "run" / "metrics.json").read_text())["test"]["measures"]
+    assert main(["evaluate", out, "--data", data, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)["measures"]
+    model: Any = Estimator.load(tmp_path / "run" / "model.safetensors")
+    assert "people" not in model.schema_.kinds
+    X = read_table(data)[list(model.schema_.kinds)]
+    wanted = model.score(X, frame["price"], frame["people"])
+    assert found["r2"]["value"] == pytest.approx(wanted, rel=1e-6)
+    assert found["r2"]["low"] > 0.8
+    assert main(["predict", out, str(tmp_path / "survey.csv")]) == 0
+    frame.drop(columns="people").to_csv(tmp_path / "new.csv", index=False)
+    capsys.readouterr()
+    assert main(["predict", out, str(tmp_path / "new.csv")]) == 0
+    assert main(["evaluate", out, "--data", str(tmp_path / "new.csv")]) == 2
+    assert "--weight expects one of size" in capsys.readouterr().err
+
+
 def test_ctrl_c_saves_says_how_to_go_on_and_the_end_is_the_same(
     table: Path, tmp_path: Path
 ) -> None:
@@ -180,6 +209,7 @@ FILES = {
     "empty.csv": "",
     "header.csv": "a,b\n",
     "one.csv": "a,b\n1,x\n2,x\n3,x\n",
+    "debts.csv": "a,b,c\n1,x,2\n2,y,-1\n",
     "same.csv": "a,b\n1,2.5\n2,2.5\n",
     "holes.csv": "a,b\n1,x\n2,\n3,y\n4,\n",
     "few.csv": "a,b\n1,x\n2,y\n",
@@ -205,6 +235,11 @@ FILES = {
          "price, got 'prize'"),
         ("train tabular {table} --target price --drop rooms", "--drop expects one of size"),
         ("train tabular {table} --target price --categories x", "lacks the column(s) 'x'"),
+        ("train tabular {table} --target price --weight x", "--weight expects one of size"),
+        ("train tabular {table} --target price --weight price", "another column than the target"),
+        ("train tabular {table} --target price --weight lift", "numbers >= 0, got a boolean"),
+        ("train tabular {table} --target price --weight size", "got no value in row 0"),
+        ("train tabular {tmp}/debts.csv --target b --weight c", ">= 0, got -1 in row 1"),
         ("train tabular {table} --target price --time x", "--time expects one of size"),
         ("train tabular {table} --target price --time town", "numbers or dates, got a category"),
         ("train tabular {table} --target price --time size", "got missing values"),

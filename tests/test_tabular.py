@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 import pyarrow as arrow
 import pytest
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -318,11 +319,56 @@ def test_class_weights_move_predictions() -> None:
     assert means[0] < y.mean() < means[1] < means[2]
 
 
+@pytest.mark.parametrize("kind", [TabularClassifier, TabularRegressor])
+def test_weights_of_rows_are_repeated_rows(kind: Any) -> None:
+    frame, y = mixed(150)
+    y = y if kind is TabularRegressor else np.digitize(y, [4.0, 5.0])
+    weight = np.random.default_rng(0).integers(0, 4, 150)
+    model = kind(
+        hidden_layer_sizes=(8,), bins=20, dropout=0.0, batch_size=1000, max_iter=20,
+        early_stopping=False, learning_rate_init=0.02, dtype="float64", random_state=0,
+    )  # fmt: skip
+    repeated = clone(model).fit(frame.loc[frame.index.repeat(weight)], y.repeat(weight))
+    weighted = model.fit(frame, y, sample_weight=0.5 * weight)
+    np.testing.assert_allclose(weighted.predict(frame), repeated.predict(frame), rtol=1e-9)
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-9)
+    kept = weight > 0
+    once = np.minimum(weight, 1)
+    assert weighted.score(frame, y, once) == pytest.approx(weighted.score(frame[kept], y[kept]))
+
+
+def test_rows_held_out_count_by_their_weights() -> None:
+    """The worse half of the rows, without weight, changes neither scores nor the best epoch."""
+    frame, y = mixed(600)
+    y, weight = y.copy(), np.tile([1.0, 0.0], 300)
+    options = {"hidden_layer_sizes": (16,), "max_iter": 6, "random_state": 0}
+    model = TabularRegressor(**options).fit(frame, y, weight)
+    y[1::2] = 1000.0
+    again = TabularRegressor(**options).fit(frame, y, weight)
+    assert again.validation_scores_ == model.validation_scores_
+    assert again.loss_curve_ == model.loss_curve_
+    with pytest.raises(ValueError, match="Negative values"):
+        model.fit(frame, y, -weight)
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.fit(frame, y, weight[1:])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_network_computes_in_its_dtype_and_answers_in_that_of_the_table(dtype: str) -> None:
+    frame, y = mixed()
+    options = {"hidden_layer_sizes": (8,), "max_iter": 3, "random_state": 0}
+    model = TabularRegressor(dtype=dtype, **options).fit(frame, y)
+    assert {str(p.dtype) for p in model.module_.parameters()} == {dtype}
+    assert model.predict(frame).dtype == np.float64
+    assert model.predict(frame.astype({"size": "float32"})).dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("params", "cause"),
     [
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes expects an integer >= 1, got 0"),
         ({"dropout": 1.0}, "dropout expects a finite number >= 0 and < 1, got 1.0"),
+        ({"dtype": "int8"}, "dtype expects 'float32' or 'float64', got 'int8'"),
         ({"bins": 0}, "bins expects an integer >= 1, got 0"),
         ({"number_embedding": 0}, "number_embedding expects an integer >= 1, got 0"),
         ({"learning_rate_init": 0.0}, "learning_rate_init expects a finite number > 0, got 0.0"),

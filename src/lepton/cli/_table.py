@@ -123,10 +123,17 @@ class Problem:
     features: DataFrame
     target: NDArray[Any]
     name: str
+    weight: NDArray[np.float64] | None = None  # of each row
 
     @classmethod
     def of(
-        cls, path: str, frame: DataFrame, target: str, task: str, drop: Sequence[str] = ()
+        cls,
+        path: str,
+        frame: DataFrame,
+        target: str,
+        task: str,
+        drop: Sequence[str] = (),
+        weight: str | None = None,
     ) -> Problem:
         """Take a table apart.
 
@@ -142,21 +149,31 @@ class Problem:
             "auto" takes text, booleans and whole numbers of at most 10 values as classes.
         drop : sequence of str
             Columns to leave out.
+        weight : str, optional
+            The column of the weights of rows, which is left out, too.
 
         Raises
         ------
         ValueError
-            If a column is not there, or the target is none of the task.
+            If a column is not there, the target is none of the task, or weights are not numbers
+            >= 0.
         """
-        for option, name in [("target", target), *(("drop", name) for name in drop)]:
+        named = [("target", target), *(("drop", name) for name in drop)]
+        named += [("weight", weight)] if weight is not None else []
+        for option, name in named:
             if name not in frame:
                 known = ", ".join(frame.columns[:20]) + (", ..." if frame.shape[1] > 20 else "")
                 raise ValueError(f"{path}: --{option} expects one of {known}, got {name!r}")
-        features = frame.drop(columns=[target, *drop])
+        if weight == target:
+            raise ValueError(f"{path}: --weight expects another column than the target {target!r}")
+        features = frame.drop(columns=[name for _, name in named])
         if not features.shape[1]:
             raise ValueError(f"{path}: expects columns besides the target {target!r}, got none")
         task, values = _read_target(f"{path}: column {target!r} (--target)", frame[target], task)
-        return cls(task, features, values, target)
+        weights = None
+        if weight is not None:
+            weights = _read_weight(f"{path}: column {weight!r} (--weight)", frame[weight])
+        return cls(task, features, values, target, weights)
 
     def check_varied(self, path: str) -> None:
         """Refuse a target of which there is nothing to learn."""
@@ -192,6 +209,21 @@ def _read_target(owner: str, column: Series[Any], task: str) -> tuple[str, NDArr
         raise ValueError(f"{owner} expects classes, got {got}")
     labels = {"number": np.int64, "boolean": np.bool_}.get(kind)
     return task, values.astype(labels) if labels else column.to_numpy(object).astype(str)
+
+
+def _read_weight(owner: str, column: Series[Any]) -> NDArray[np.float64]:
+    from lepton.tabular.kinds import read_column
+
+    kind, values = read_column(owner, str(column.name), column)
+    if kind != "number":
+        raise ValueError(f"{owner} expects numbers >= 0, got a {kind}")
+    bad = ~(values >= 0)
+    if bad.any():
+        row = int(bad.argmax())
+        got = "no value" if np.isnan(values[row]) else f"{values[row]:g}"
+        raise ValueError(f"{owner} expects numbers >= 0, got {got} in row {row}")
+    weights: NDArray[np.float64] = values
+    return weights
 
 
 def split_rows(

@@ -43,14 +43,25 @@ class Table:
         frame = read_table(path)
         names = pick_columns(path, frame, options["categories"]).columns
         frame = frame.assign(**{name: frame[name].astype("category") for name in names})
-        problem = Problem.of(path, frame, options["target"], options["task"], options["drop"])
+        problem = Problem.of(
+            path, frame, options["target"], options["task"], options["drop"], options["weight"]
+        )
         problem.check_varied(path)
-        parts = split_rows(path, problem, options["test_size"], options["seed"], options["time"])
-        return cls(problem, *parts)
+        train, test = split_rows(
+            path, problem, options["test_size"], options["seed"], options["time"]
+        )
+        for rows, name in ((train, "train"), (test, "test")):
+            if problem.weight is not None and not problem.weight[rows].any():
+                raise ValueError(
+                    f"{path}: --weight expects some > 0 in the {name} rows, got only 0"
+                )
+        return cls(problem, train, test)
 
-    def part(self, rows: NDArray[np.int64]) -> tuple[DataFrame, Any]:
-        """Features and target of some rows."""
-        return self.problem.features.iloc[rows], self.problem.target[rows]
+    def part(self, rows: NDArray[np.int64]) -> tuple[DataFrame, Any, Any]:
+        """Features, target and weights, or None, of some rows."""
+        weight = self.problem.weight
+        rest = None if weight is None else weight[rows]
+        return self.problem.features.iloc[rows], self.problem.target[rows], rest
 
 
 def make_model(task: str, options: dict[str, Any]) -> Model:
@@ -103,19 +114,20 @@ def class_names(model: Any) -> list[str]:
     return [str(name) for name in model.classes_.tolist()]
 
 
-def measure(model: Model, X: DataFrame, y: Any) -> dict[str, Any]:
-    """Return measures with their intervals, and of classes the confusion matrix."""
+def measure(model: Model, X: DataFrame, y: Any, weight: Any = None) -> dict[str, Any]:
+    """Return measures with their intervals, and of classes the confusion matrix, in rows."""
     from lepton.tabular.measures import ClassMeasures, RegressionMeasures, bootstrap
 
     result: dict[str, Any] = {"rows": len(y)}
     resamples = int(np.clip(_MOST_CELLS // len(y), 200, 1000))
     if hasattr(model, "classes_"):
         chances, codes = model.predict_proba(X), _codes(model, y)
-        found = bootstrap(ClassMeasures(codes, chances), len(y), resamples)
+        found = bootstrap(ClassMeasures(codes, chances), len(y), resamples, weight=weight)
         matrix = confusion_matrix(chances.argmax(axis=1), codes, num_classes=chances.shape[1])
         result["confusion_matrix"] = np.asarray(matrix).tolist()
     else:
-        found = bootstrap(RegressionMeasures(y, model.predict(X)), len(y), resamples)
+        measures = RegressionMeasures(y, model.predict(X))
+        found = bootstrap(measures, len(y), resamples, weight=weight)
     result["measures"] = {name: estimate._asdict() for name, estimate in found.items()}
     return result
 
@@ -131,7 +143,7 @@ def _codes(model: Any, y: Any) -> Any:
     return np.searchsorted(model.classes_, y)
 
 
-def importance(model: Model, X: DataFrame, y: Any) -> list[dict[str, Any]]:
+def importance(model: Model, X: DataFrame, y: Any, weight: Any = None) -> list[dict[str, Any]]:
     """Return how much worse the model gets when the values of a column are shuffled.
 
     In R2 or in log loss, five times each, on at most 10,000 rows, fewer of tables with more than
@@ -151,7 +163,13 @@ def importance(model: Model, X: DataFrame, y: Any) -> list[dict[str, Any]]:
     rows = int(np.clip(_MOST_CELLS // X.shape[1] ** 2, 200, 10_000))
     chosen = np.random.default_rng(0).permutation(len(X))[:rows]
     found = permutation_importance(
-        model, X.iloc[chosen], y[chosen], scoring=scoring, n_repeats=5, random_state=0
+        model,
+        X.iloc[chosen],
+        y[chosen],
+        scoring=scoring,
+        n_repeats=5,
+        random_state=0,
+        sample_weight=None if weight is None else weight[chosen],
     )
     order = np.argsort(-found.importances_mean, kind="stable")
     return [

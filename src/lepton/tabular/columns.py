@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import Series
 
+    Weight = NDArray[Any] | None  # of the rows, all above 0
+
 __all__ = ["COLUMNS", "Column"]
 
 MISSING, UNSEEN = 0, 1  # the codes before those of the levels
@@ -32,8 +34,8 @@ class Column:
     kind: ClassVar[str]
 
     @classmethod
-    def learn(cls, name: str, values: Any, bins: int) -> Column:
-        """Learn from the values that `read_column` gave."""
+    def learn(cls, name: str, values: Any, bins: int, weight: Weight) -> Column:
+        """Learn from the values that `read_column` gave; weights of rows move quantiles only."""
         raise NotImplementedError
 
     @property
@@ -72,7 +74,7 @@ class EmptyColumn(Column):
     kind = "empty"
 
     @classmethod
-    def learn(cls, name: str, values: Any, bins: int) -> EmptyColumn:
+    def learn(cls, name: str, values: Any, bins: int, weight: Weight) -> EmptyColumn:
         return cls(name, len(values))
 
     @property
@@ -99,8 +101,8 @@ class NumberColumn(Column):
     kind = "number"
 
     @classmethod
-    def learn(cls, name: str, values: NDArray[Any], bins: int) -> NumberColumn:
-        return cls(name, int(np.isnan(values).sum()), find_knots(values, bins))
+    def learn(cls, name: str, values: NDArray[Any], bins: int, weight: Weight) -> NumberColumn:
+        return cls(name, int(np.isnan(values).sum()), find_knots(values, bins, weight))
 
     @property
     def widths(self) -> tuple[int, int, int]:
@@ -124,7 +126,7 @@ class BooleanColumn(Column):
     kind = "boolean"
 
     @classmethod
-    def learn(cls, name: str, values: NDArray[Any], bins: int) -> BooleanColumn:
+    def learn(cls, name: str, values: NDArray[Any], bins: int, weight: Weight) -> BooleanColumn:
         return cls(name, int(np.isnan(values).sum()))
 
     @property
@@ -152,7 +154,7 @@ class CategoryColumn(Column):
     kind = "category"
 
     @classmethod
-    def learn(cls, name: str, values: Series[Any], bins: int) -> CategoryColumn:
+    def learn(cls, name: str, values: Series[Any], bins: int, weight: Weight) -> CategoryColumn:
         codes, found = _factorize(values)
         counts = np.bincount(codes[codes >= 0], minlength=len(found))
         kept = {level: int(n) for level, n in zip(found, counts, strict=True) if n > 1}
@@ -200,8 +202,8 @@ class DateColumn(Column):
     kind = "date"
 
     @classmethod
-    def learn(cls, name: str, values: Series[Any], bins: int) -> DateColumn:
-        knots = {part: find_knots(data, bins) for part, data in date_parts(values).items()}
+    def learn(cls, name: str, values: Series[Any], bins: int, weight: Weight) -> DateColumn:
+        knots = {part: find_knots(data, bins, weight) for part, data in date_parts(values).items()}
         varied = {part: k for part, k in knots.items() if len(k) > 1}
         first, last = str(values.min())[:10], str(values.max())[:10]
         return cls(name, int(values.isna().sum()), varied, first, last)
@@ -229,16 +231,24 @@ COLUMNS: dict[str, type[Column]] = {
 }
 
 
-def find_knots(values: NDArray[Any], bins: int) -> NDArray[np.float64]:
+def find_knots(
+    values: NDArray[Any], bins: int, weight: NDArray[Any] | None = None
+) -> NDArray[np.float64]:
     """Values that cut a column into at most `bins` parts of about equal size, each once.
 
+    The size of a part is the number of its rows, or their weight, which is above 0.
     A value that is more frequent than a part counts as one part, so that the others are cut finely
     enough where most values are equal. Few distinct values are all knots.
     """
-    distinct, counts = np.unique(values[~np.isnan(values)], return_counts=True)
+    present = ~np.isnan(values)
+    if weight is None:
+        distinct, counts = np.unique(values[present], return_counts=True)
+        sizes = counts.astype(np.float64)
+    else:
+        distinct, inverse = np.unique(values[present], return_inverse=True)
+        sizes = np.bincount(inverse, weight[present]).astype(np.float64, copy=False)
     if len(distinct) <= bins + 1:
         return distinct
-    sizes = counts.astype(np.float64)
     while (most := sizes.sum() / bins) < 0.999 * sizes.max():
         np.minimum(sizes, most, out=sizes)
     ends = np.cumsum(sizes)

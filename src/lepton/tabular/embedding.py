@@ -112,7 +112,8 @@ class TabularNetwork(nn.Module):
         parts = [] if self.number is None else [self.number(numbers)]
         parts += [table(codes[:, column]) for column, table in enumerate(self.category)]
         if flags.shape[1] or not parts:
-            parts.append(flags if flags.shape[1] else lepton.zeros((flags.shape[0], 1)))
+            nothing = lepton.zeros((flags.shape[0], 1), dtype=flags.dtype)
+            parts.append(flags if flags.shape[1] else nothing)
         return self.body(lepton.concat(parts, axis=1))
 
 

@@ -107,7 +107,11 @@ class _Curve:
 
 
 def bootstrap(
-    measures: Measures, rows: int, resamples: int = 1000, seed: int = 0
+    measures: Measures,
+    rows: int,
+    resamples: int = 1000,
+    seed: int = 0,
+    weight: Array | None = None,
 ) -> dict[str, Estimate]:
     """Return each measure of all rows with its 95 % interval by the percentile bootstrap.
 
@@ -121,6 +125,8 @@ def bootstrap(
         Samples of that many rows, drawn with replacement.
     seed : int
         Of the samples. Those in which a measure is not defined are left out of its interval.
+    weight : array of shape (rows,), optional
+        Weights of the rows.
 
     Notes
     -----
@@ -136,11 +142,13 @@ def bootstrap(
     [50, 44, 55]
     """
     random = np.random.default_rng(seed)
-    whole = measures(np.ones(rows))
+    own = np.ones(rows) if weight is None else np.asarray(weight, np.float64)
+    whole = measures(own)
     found = np.empty((resamples, len(whole)))
     for row in found:
-        weight = np.bincount(random.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        row[:] = list(measures(weight).values())
+        counts = np.bincount(random.integers(0, rows, rows), minlength=rows)
+        sample = counts * own
+        row[:] = list(measures(sample).values()) if sample.any() else np.nan
     low, high = np.full((2, len(whole)), np.nan)
     known = np.isfinite(found).any(axis=0)  # the area is not where all rows are of one class
     low[known], high[known] = np.nanquantile(found[:, known], [0.025, 0.975], axis=0)

@@ -14,7 +14,12 @@ from lepton._check import check_bool, check_choice
 from lepton.tabular.layers import LOSSES
 from lepton.tabular.network import Array, Inputs
 from lepton.tabular.perceptron import Perceptron
-from lepton.tabular.supervised import CategoricalLoss, NetworkClassifier, NetworkRegressor
+from lepton.tabular.supervised import (
+    CategoricalLoss,
+    NetworkClassifier,
+    NetworkRegressor,
+    Samples,
+)
 from lepton.training import Callback
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
@@ -387,11 +392,11 @@ best_validation_score_, n_iter_, t_
     def _loss(self) -> nn.Module:
         return LOSSES[check_choice(self._name, "loss", self.loss, list(LOSSES))]()
 
-    def _fit_inputs(self, X: Any, y: Any, keep: bool) -> tuple[Inputs, Array]:
-        inputs, y = super()._fit_inputs(X, y, keep)
+    def _fit_inputs(self, X: Any, y: Any, sample_weight: Any, keep: bool) -> Samples:
+        inputs, y, weight = super()._fit_inputs(X, y, sample_weight, keep)
         if self.loss == "poisson" and (y < 0).any():
             raise ValueError(f"{self._name}: with loss='poisson' y expects numbers >= 0")
-        return inputs, y
+        return inputs, y, weight
 
     def _mean(self, outputs: Array) -> Array:
         return np.exp(outputs) if self.loss == "poisson" else outputs

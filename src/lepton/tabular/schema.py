@@ -66,7 +66,14 @@ class Schema:
         self.columns = columns
 
     @classmethod
-    def learn(cls, frame: DataFrame, bins: int = 48, *, owner: str = "Schema.learn") -> Schema:
+    def learn(
+        cls,
+        frame: DataFrame,
+        bins: int = 48,
+        *,
+        sample_weight: NDArray[Any] | None = None,
+        owner: str = "Schema.learn",
+    ) -> Schema:
         """Learn the schema of a table.
 
         Parameters
@@ -75,6 +82,9 @@ class Schema:
             Any number of columns with different names.
         bins : int
             Parts that the quantiles of a number cut it into, at most.
+        sample_weight : ndarray of shape (rows,), optional
+            Weights >= 0: rows of weight 0 are left out, and quantiles are those of the weighted
+            rows. Levels and missing values are counted by rows.
         owner : str
             What errors call the caller.
 
@@ -89,10 +99,12 @@ class Schema:
         if not frame.columns.is_unique:
             twice = frame.columns[frame.columns.duplicated()][0]
             raise ValueError(f"{owner}: expects columns with different names, got {twice!r} twice")
+        if sample_weight is not None and not sample_weight.all():
+            frame, sample_weight = frame[sample_weight > 0], sample_weight[sample_weight > 0]
         columns = []
         for name, column in frame.items():
             kind, values = read_column(owner, str(name), column)
-            columns.append(COLUMNS[kind].learn(str(name), values, bins))
+            columns.append(COLUMNS[kind].learn(str(name), values, bins, sample_weight))
         return cls(columns)
 
     def encode(self, frame: DataFrame, *, owner: str = "Schema.encode") -> EncodedTable:

@@ -21,6 +21,8 @@ from lepton.tabular.network import Array, Inputs, NetworkEstimator, float_dtype
 
 __all__: list[str] = []
 
+Samples = tuple[Inputs, Array, "Array | None"]  # inputs, target, weights
+
 
 class CategoricalLoss(Module):
     """Cross-entropy of scores for each class, or of one score (the second class's log odds)."""
@@ -63,10 +65,9 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     ) -> None:
         """Fit; `keep` and `resume` as in `_train`, `classes` all classes where y may lack some."""
         keep = keep and hasattr(self, "classes_")
-        inputs, y = self._fit_inputs(X, y, keep)
+        inputs, y, weight = self._fit_inputs(X, y, sample_weight, keep)
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
-        weight = self._check_weight(sample_weight, inputs[0])
         if not keep:
             self.classes_ = np.unique(y if classes is None else classes)
         codes = self._encode(y)
@@ -96,10 +97,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
             )
         self._learn(X, y, sample_weight, keep=not first, resume=True, classes=classes)
 
-    def _fit_inputs(self, X: Any, y: Any, keep: bool) -> tuple[Inputs, Array]:
-        """The network's inputs, checked, and y; `keep` demands the features of the fit before."""
+    def _fit_inputs(self, X: Any, y: Any, sample_weight: Any, keep: bool) -> Samples:
+        """Inputs, y and weights, checked; `keep` demands the features of the fit before."""
         X, y = self._check_fit(X, y, numeric=False, reset=not keep, **self._input_checks())
-        return (X,), y
+        return (X,), y, self._check_weight(sample_weight, X)
 
     def _encode(self, y: Array) -> NDArray[np.int64]:
         codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
@@ -189,16 +190,17 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
         resume: bool = False,
     ) -> None:
         """Fit; `keep` and `resume` as in `_train`."""
-        inputs, y = self._fit_inputs(X, y, keep and hasattr(self, "module_"))
-        weight = self._check_weight(sample_weight, inputs[0])
+        going_on = keep and hasattr(self, "module_")
+        inputs, y, weight = self._fit_inputs(X, y, sample_weight, going_on)
         target = np.ascontiguousarray(y.reshape(len(y), -1))
         self._train(inputs, target, weight, target.shape[1], keep=keep, resume=resume)
 
-    def _fit_inputs(self, X: Any, y: Any, keep: bool) -> tuple[Inputs, Array]:
-        """The network's inputs, checked, and y; `keep` demands the features of the fit before."""
+    def _fit_inputs(self, X: Any, y: Any, sample_weight: Any, keep: bool) -> Samples:
+        """Inputs, y and weights, checked; `keep` demands the features of the fit before."""
         checks = {"multi_output": True, "reset": not keep, **self._input_checks()}
         X, y = self._check_fit(X, y, numeric=False, **checks)
-        return (X,), y.astype(float_dtype((X,)), copy=False)
+        weight = self._check_weight(sample_weight, X)
+        return (X,), y.astype(float_dtype((X,)), copy=False), weight
 
     def _align(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return (output if output.ndim == 2 else output.reshape(target.shape)), target

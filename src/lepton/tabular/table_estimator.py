@@ -24,6 +24,7 @@ from lepton.tabular.layers import check_sizes
 from lepton.tabular.network import Array, Inputs, NetworkEstimator
 from lepton.tabular.recipe import Recipe, fresh_callbacks
 from lepton.tabular.schema import Schema
+from lepton.tabular.supervised import Samples
 from lepton.training import EarlyStopping
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class TableEstimator(NetworkEstimator):
         validation_fraction: Any,
         n_iter_no_change: Any,
         callbacks: Any,
+        dtype: Any,
         random_state: Any,
         verbose: Any,
     ) -> None:
@@ -71,6 +73,7 @@ class TableEstimator(NetworkEstimator):
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.dtype = dtype
         self.random_state = random_state
         self.verbose = verbose
 
@@ -78,7 +81,9 @@ class TableEstimator(NetworkEstimator):
     def _examples(cls) -> list[Any]:
         """Instances whose tests are quick."""
         quick = {"max_iter": 40, "bins": 8, "number_embedding": 4, "random_state": 0}
-        return [cls(hidden_layer_sizes=(16,), learning_rate_init=0.02, **quick)]
+        # Whole weights are repeated rows to the last digits only in one batch of float64.
+        exact = {"batch_size": 1000, "dropout": 0.0, "dtype": "float64"}
+        return [cls(hidden_layer_sizes=(16,), learning_rate_init=0.02, **exact, **quick)]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -88,16 +93,20 @@ class TableEstimator(NetworkEstimator):
 
     # ------------------------------------------------------------------------------ inputs
 
-    def _fit_inputs(self, X: Any, y: Any, keep: bool) -> tuple[Inputs, Array]:
-        """The encoded rows, and y; learns the schema."""
+    def _fit_inputs(self, X: Any, y: Any, sample_weight: Any, keep: bool) -> Samples:
+        """The encoded rows, y and weights; learns the schema."""
         frame = self._frame(X, y, reset=True)
         check_consistent_length(frame, y)
-        y = self._check_target(y)
+        weight = self._check_weight(sample_weight, np.empty((len(frame), 0)))
+        y = self._check_target(y, weight)
         bins = check_int(self._name, "bins", self.bins, 1)
-        self.schema_ = Schema.learn(frame, bins, owner=self._name)
-        return tuple(self.schema_.encode(frame, owner=self._name)), y
+        dtype = check_choice(self._name, "dtype", self.dtype, ["float32", "float64"])
+        self.schema_ = Schema.learn(frame, bins, sample_weight=weight, owner=self._name)
+        numbers, flags, codes = self.schema_.encode(frame, owner=self._name)
+        return (numbers.astype(dtype, copy=False), flags, codes), y, weight
 
-    def _check_target(self, y: Any) -> Array:
+    def _check_target(self, y: Any, weight: Array | None) -> Array:
+        """y in the form that the network learns."""
         raise NotImplementedError
 
     def _predict_inputs(self, X: Any) -> Inputs:
@@ -236,7 +245,8 @@ def settle(module: TabularNetwork, schema: Schema) -> None:
             counts = np.array(column.counts, np.float32)
             if not isinstance(table, nn.Embedding) or not len(counts):
                 continue
-            mean = lepton.tensor(counts / counts.sum()) @ table.weight[UNSEEN + 1 :].detach()
+            learned = table.weight[UNSEEN + 1 :].detach()
+            mean = lepton.tensor(counts / counts.sum()).astype(learned.dtype) @ learned
             for code, rows in ((MISSING, column.missing), (UNSEEN, column.rare)):
                 if not rows:
                     table.weight[code] = mean

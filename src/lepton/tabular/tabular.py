@@ -33,8 +33,7 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
     AdamW with a learning rate that falls along half a cosine; with 200 rows or more a part of them
     is held out, and the weights of the epoch with the least loss there are kept.
 
-    The network computes in float32. Predictions are float32 if that is the widest floating-point
-    type in the table, else float64.
+    Predictions are float32 if that is the widest floating-point type in the table, else float64.
 
     Parameters
     ----------
@@ -66,6 +65,8 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
         Factor of each class; "balanced" gives all classes the same total weight.
     callbacks : iterable of lepton.training.Callback
         Called around steps and epochs; each fit uses copies, which are then in `callbacks_`.
+    dtype : {"float32", "float64"}
+        In which the network computes; float64 takes twice the time.
     random_state : int, RandomState or None
         Of first weights, orders, dropout and the rows held out. An integer gives the same bits each
         time, with any number of threads.
@@ -133,6 +134,7 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
         n_iter_no_change: int = 16,
         class_weight: Any = None,
         callbacks: Iterable[Callback] | None = None,
+        dtype: str = "float32",
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
@@ -150,12 +152,18 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             callbacks=callbacks,
+            dtype=dtype,
             random_state=random_state,
             verbose=verbose,
         )
         self.class_weight = class_weight
 
-    def fit(self, X: ArrayLike | DataFrame, y: ArrayLike) -> TabularClassifier:
+    def fit(
+        self,
+        X: ArrayLike | DataFrame,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> TabularClassifier:
         """Learn the schema and train the network.
 
         Parameters
@@ -165,16 +173,19 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
             missing values. Text is a category. The columns of an array are called x0, x1, ...
         y : array-like of shape (rows,)
             At least two classes.
+        sample_weight : array-like of shape (rows,), optional
+            Weights >= 0 of the rows in the loss; a row of weight 0 teaches nothing, and quantiles
+            are those of the weighted rows.
 
         Returns
         -------
         TabularClassifier
             This estimator.
         """
-        self._learn(X, y, None)
+        self._learn(X, y, sample_weight)
         return self
 
-    def _check_target(self, y: Any) -> Array:
+    def _check_target(self, y: Any, weight: Array | None) -> Array:
         checked: Array = _check_y(y, estimator=self)
         return checked
 
@@ -195,13 +206,13 @@ class TabularRegressor(TableEstimator, NetworkRegressor):
     ----------
     hidden_layer_sizes, dropout, batch_norm, bins, number_embedding, learning_rate_init, \
 weight_decay, batch_size, max_iter, early_stopping, validation_fraction, n_iter_no_change, \
-callbacks, random_state, verbose
+callbacks, dtype, random_state, verbose
         As in `TabularClassifier`.
 
     Attributes
     ----------
     target_mean_, target_scale_ : ndarray
-        What the target was standardised by.
+        What the target was standardised by: mean and standard deviation, with the weights.
     schema_, module_, history_
         As in `TabularClassifier`, with R2 in place of the accuracy.
 
@@ -241,6 +252,7 @@ callbacks, random_state, verbose
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 16,
         callbacks: Iterable[Callback] | None = None,
+        dtype: str = "float32",
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
@@ -258,11 +270,17 @@ callbacks, random_state, verbose
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
             callbacks=callbacks,
+            dtype=dtype,
             random_state=random_state,
             verbose=verbose,
         )
 
-    def fit(self, X: ArrayLike | DataFrame, y: ArrayLike) -> TabularRegressor:
+    def fit(
+        self,
+        X: ArrayLike | DataFrame,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> TabularRegressor:
         """Learn the schema and train the network.
 
         Parameters
@@ -272,22 +290,25 @@ callbacks, random_state, verbose
             missing values. Text is a category. The columns of an array are called x0, x1, ...
         y : array-like of shape (rows,) or (rows, targets)
             Numbers.
+        sample_weight : array-like of shape (rows,), optional
+            Weights >= 0 of the rows in the loss; a row of weight 0 teaches nothing, and quantiles
+            and the standardisation are those of the weighted rows.
 
         Returns
         -------
         TabularRegressor
             This estimator.
         """
-        self._learn(X, y, None)
+        self._learn(X, y, sample_weight)
         return self
 
-    def _check_target(self, y: Any) -> Array:
+    def _check_target(self, y: Any, weight: Array | None) -> Array:
         """y standardised; what takes predictions back is kept."""
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self).astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        self.target_mean_ = y.mean(axis=0)
-        scale = y.std(axis=0)
+        self.target_mean_ = np.average(y, axis=0, weights=weight)
+        scale = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=weight))
         self.target_scale_ = np.where(scale > 0, scale, 1.0)
         standardised: Array = (y - self.target_mean_) / self.target_scale_
         return standardised

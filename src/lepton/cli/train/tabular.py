@@ -7,6 +7,7 @@ missing values, categories and dates are found out and shown.
 examples:
   lepton train tabular houses.csv --target price
   lepton train tabular people.parquet --target income --class-weight balanced
+  lepton train tabular survey.csv --target income --weight people      a row stands for so many
   lepton train tabular sales.csv --target sold --time day --test-size 0.1    test on the last days
   lepton train tabular data.csv --target grade --task regression --drop id name
   lepton train tabular --resume runs/houses               go on after Ctrl-C or a crash
@@ -49,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
     "task": "auto",
     "drop": [],
     "categories": [],
+    "weight": None,
     "test_size": 0.2,
     "time": None,
     "validation": 0.1,
@@ -72,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("task", "classification or regression; auto looks at the target")
     option("drop", "columns to leave out", nargs="+", metavar="COLUMN")
     option("categories", "columns of numbers that are names", nargs="+", metavar="COLUMN")
+    option("weight", "the column of the rows' weights, in training and test", metavar="COLUMN")
     option("test_size", "share of the rows to test on", type=float)
     option("time", "test on the last rows by this column, not on random ones", metavar="COLUMN")
     option("validation", "share of the training rows that chooses the best epoch", type=float)
@@ -128,9 +131,9 @@ def train(directory: RunDirectory, table: Table, options: dict[str, Any], say: A
     from lepton.tabular import Schema
 
     problem = table.problem
-    X, y = table.part(table.train)
+    X, y, weight = table.part(table.train)
     model = make_model(problem.task, options)
-    schema = Schema.learn(X, model.bins, owner=options["data"])
+    schema = Schema.learn(X, model.bins, sample_weight=weight, owner=options["data"])
     rows = {"train": len(table.train), "test": len(table.test), "columns": X.shape[1]}
     config = {
         "task": "tabular",
@@ -151,7 +154,7 @@ def train(directory: RunDirectory, table: Table, options: dict[str, Any], say: A
         "checkpoint_every": float(options["checkpoint_every"]),
     }
     try:
-        model.fit(X, y)
+        model.fit(X, y, sample_weight=weight)
     except TrainingInterrupted as stop:
         raise say_how_to_go_on("tabular", directory, stop) from None
     model.save(directory.path / MODEL_FILE)
@@ -166,11 +169,12 @@ def _introduce(directory: RunDirectory, table: Table, schema: Any, say: Any) -> 
         classes = np.unique(problem.target)
         shown = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
         what = f"{len(classes)} classes ({shown})"
+    weights = "" if problem.weight is None else ", with weights"
     print_table(schema.describe(), ["column", "kind", "missing", "values"], left=4, file=say)
     print(file=say)
     for name, value in {
         "target": f"{problem.name}: {what}",
-        "rows": f"{len(table.train):,} to train and {len(table.test):,} to test on",
+        "rows": f"{len(table.train):,} to train and {len(table.test):,} to test on{weights}",
         "threads": f"{threads['threads']} ({threads['why']}), {lepton.isa()}",
         "run": directory.path,
     }.items():
@@ -180,9 +184,9 @@ def _introduce(directory: RunDirectory, table: Table, schema: Any, say: Any) -> 
 
 def finish(directory: RunDirectory, model: Model, table: Table, form: str) -> None:
     """Test the best weights, write results and pictures, and print them."""
-    X, y = table.part(table.test)
-    result = measure(model, X, y)
-    result["importance"] = importance(model, X, y)
+    X, y, weight = table.part(table.test)
+    result = measure(model, X, y, weight)
+    result["importance"] = importance(model, X, y, weight)
     directory.update_metrics(test=result)
     try:
         pictures(directory, model, X, y, result["importance"])
@@ -233,14 +237,14 @@ def evaluate(directory: RunDirectory, args: argparse.Namespace) -> None:
     options = directory.config["options"]
     if args.data is None:
         table = Table.read(options)
-        X, y = table.part(table.test)
+        X, y, weight = table.part(table.test)
     else:
         frame = read_table(args.data, model.schema_)
         task = "classification" if hasattr(model, "classes_") else "regression"
-        problem = Problem.of(args.data, frame, options["target"], task)
+        problem = Problem.of(args.data, frame, options["target"], task, weight=options["weight"])
         X = pick_columns(args.data, problem.features, list(model.schema_.kinds))
-        y = problem.target
-    result = measure(model, X, y)
+        y, weight = problem.target, problem.weight
+    result = measure(model, X, y, weight)
     name = args.data or options["data"]
     if args.format == "json":
         print_json({"run": str(directory.path), "data": name, **result})
