@@ -327,6 +327,18 @@ def test_summary_names_collinear_columns(tmp_path: Path) -> None:
         assert "<td>age</td>" in summary._repr_html_()
 
 
+def test_summary_shows_itself_with_points_below_each_other() -> None:
+    X = np.random.default_rng(0).standard_normal((50, 3)) * [1e-3, 1.0, 1e3]
+    summary = LinearRegression().fit(X, X @ [1.0, -2.0, 30.0] + X[:, 0] ** 2).summary()
+    assert repr(summary) == str(summary)
+    lines = str(summary).splitlines()[3:7]
+    assert [line.split()[0] for line in lines] == ["intercept", "x0", "x1", "x2"]
+    points = [[i for i, letter in enumerate(line) if letter == "."] for line in lines]
+    assert points == [points[0]] * 4
+    numbers = np.array([line.split()[1:3] for line in lines], float)
+    np.testing.assert_allclose(numbers, np.c_[summary.coef, summary.std_err], rtol=1e-4)
+
+
 def test_summary_after_bounds_is_refused() -> None:
     X, y, _ = problem(20, 3)
     with pytest.raises(

@@ -190,12 +190,12 @@ class Summarised(Estimator):
         super()._restore(state | {"inference_": inference and Inference(**inference)})
 
 
-@dataclass
+@dataclass(repr=False)
 class Summary:
     """A fitted model's coefficients and measures of fit.
 
-    ``print(summary)`` shows the table; in notebooks it shows itself. Each column is an array with
-    one value for each name.
+    At a prompt and in notebooks it shows itself as a table, so does ``print(summary)``. Each column
+    is an array with one value for each name.
     """
 
     title: str
@@ -233,18 +233,20 @@ class Summary:
         columns = self.columns()
         rows = [["", *columns]]
         for i, name in enumerate(self.names):
-            values = [f"{column[i]:.5g}" for column in columns.values()]
+            values = [f"{column[i]:#.5g}".rstrip(".") for column in columns.values()]
+            if abs(self.statistic[i]) < 1e5:
+                values[2] = f"{self.statistic[i]:.3f}"
             values[3] = f"{self.p_value[i]:.3f}"
             rows.append([name, *values])
         return rows
 
     def __str__(self) -> str:
-        rows = self._cells()
-        widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+        names, *columns = (list(column) for column in zip(*self._cells(), strict=True))
+        width = max(map(len, names))
+        columns = [_at_the_point(column) for column in columns]
         lines = [
-            row[0].ljust(widths[0])
-            + "".join("  " + cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))
-            for row in rows
+            "  ".join([name.ljust(width), *cells]).rstrip()
+            for name, *cells in zip(names, *columns, strict=True)
         ]
         rule = "-" * max(map(len, lines))
         measures = [f"{name}: {value:.6g}" for name, value in self.measures.items()]
@@ -257,6 +259,8 @@ class Summary:
         notes = [f"collinear columns: {', '.join(self.collinear)}"] if self.collinear else []
         return "\n".join([self.title, rule, *lines, rule, *pairs, *notes])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         def row(cells: list[str], tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
@@ -265,3 +269,12 @@ class Summary:
         table = row(head, "th") + "".join(row(cells, "td") for cells in body)
         measures = ", ".join(f"{html.escape(k)} {v:.6g}" for k, v in self.measures.items())
         return f"<table><caption>{html.escape(self.title)}</caption>{table}</table>{measures}"
+
+
+def _at_the_point(column: list[str]) -> list[str]:
+    """A heading and numbers as text of one width, the decimal points one below the other."""
+    heading, *cells = column
+    tails = [len(cell) - len(cell.split(".")[0]) for cell in cells]
+    cells = [cell + " " * (max(tails) - tail) for cell, tail in zip(cells, tails, strict=True)]
+    width = max(map(len, [heading, *cells]))
+    return [text.rjust(width) for text in (heading, *cells)]
