@@ -240,6 +240,7 @@ def test_every_command_has_help_with_examples_that_parse(path, capsys):
     assert main([*path, "--help"]) == 0
     text = capsys.readouterr().out
     examples = re.findall(r"^  (?:LEPTON_\w+=\w+ )?lepton (.*?)(?:   .*)?$", text, re.MULTILINE)
+    assert not re.search(r"default: (\[|\))", text), "a default that is a list or nothing is shown"
     assert examples
     for example in examples:
         cli.build_parser().parse_args(example.replace("--help", "").split())

@@ -95,6 +95,7 @@ def _rich_table(headers: Sequence[str], title: str, left: int, file: TextIO) -> 
         title=title or None,
         title_justify="left",
         pad_edge=False,
+        show_edge=False,
     )
     for place, header in enumerate(headers):
         table.add_column(Text(header), justify="left" if place < left else "right", no_wrap=True)

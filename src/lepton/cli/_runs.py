@@ -22,7 +22,8 @@ def add_option(
 ) -> None:
     """Add ``--name``, whose default is in `defaults`; what is not given is not in the result."""
     default = defaults[name]
-    shown = "" if default is None else f" (default: {default})"
+    words = " ".join(map(str, default)) if isinstance(default, list) else default
+    shown = "" if words in (None, "") else f" (default: {words})"
     flag = "--" + name.replace("_", "-")
     parser.add_argument(flag, default=argparse.SUPPRESS, help=text + shown, **more)
 
