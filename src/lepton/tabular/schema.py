@@ -57,6 +57,10 @@ class Schema:
     >>> schema = Schema.learn(frame)
     >>> schema.kinds
     {'rooms': 'number', 'town': 'category'}
+    >>> print(schema)
+    column  kind      missing  values
+    rooms   number    1        2 to 5
+    town    category           2 levels (Bonn, Ulm)
     >>> table = schema.encode(pandas.DataFrame({"rooms": [4.0], "town": ["Rom"]}))
     >>> table.numbers.tolist(), table.flags.tolist(), table.codes.tolist()
     ([[1.5]], [[0.0]], [[1]])
@@ -200,3 +204,11 @@ class Schema:
 
     def __repr__(self) -> str:
         return f"Schema({', '.join(f'{name}: {kind}' for name, kind in self.kinds.items())})"
+
+    def __str__(self) -> str:
+        lines = [["column", "kind", "missing", "values"], *self.describe()]
+        widths = [max(map(len, texts)) for texts in zip(*lines, strict=True)]
+        return "\n".join(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+            for line in lines
+        )

@@ -130,6 +130,10 @@ class TableBatches:
         for block in _gather(blocks, self.batch_size):
             yield block if self.target is not None else block[0]
 
+    def __repr__(self) -> str:
+        shown = f"{str(self.path)!r}, target={self.target!r}, columns={self.columns}"
+        return f"{self._name}({shown}, batch_size={self.batch_size})"
+
     def _find_files(self) -> list[Path]:
         known = ", ".join(PARQUET + CSV[:1] + CSV[3:4])
         if not self.path.exists():
