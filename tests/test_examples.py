@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import doctest
 import io
 import json
 import runpy
@@ -51,8 +50,3 @@ def test_notebook_shows_what_it_computes(path: Path) -> None:
         assert printed.getvalue() == text_of(cell)
         shown += bool(cell["outputs"])
     assert shown > 2, "the notebook shows no results"
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.md")), ids=lambda path: path.name)
-def test_docs_print_what_they_say(path: Path) -> None:
-    assert doctest.testfile(str(path), module_relative=False).failed == 0
