@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: what newcomers type first, and one clear line for each mistake."""
 
+import io
 import json
 import os
 import pkgutil
@@ -262,6 +263,18 @@ def test_tables_of_many_classes_show_the_mistakes_only(capsys):
     matrix[3, 4] = 2
     _output.print_confusion(matrix, [f"c{i}" for i in range(30)])
     assert capsys.readouterr().out.splitlines()[-1].split() == ["c3", "c4", "2"]
+
+
+def test_a_narrow_terminal_wraps_long_cells_and_shows_short_ones_whole(monkeypatch):
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "60")
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: True, raising=False)
+    rows = [["a long name of a column " * 2, "category", "12,345", "words " * 20]]
+    _output.print_table(rows, ["column", "kind", "missing", "values"], left=4, file=screen)
+    text = screen.getvalue()
+    assert all(word in text for word in ("kind", "missing", "category", "12,345"))
+    assert text.count("words") == 20
 
 
 def test_json_has_no_nan(capsys):

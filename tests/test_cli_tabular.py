@@ -20,6 +20,7 @@ from sklearn import metrics
 from lepton.cli import main
 from lepton.cli._table import Problem, read_table, split_rows
 from lepton.estimator import Estimator
+from lepton.tabular import Schema
 from lepton.tabular.measures import ClassMeasures, RegressionMeasures, bootstrap
 from lepton.training import read_checkpoint
 
@@ -322,13 +323,16 @@ def test_evaluation_on_one_class_has_no_area(class_run: Path, tmp_path: Path, ca
 def test_text_of_iso_dates_becomes_dates_and_other_text_stays(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(
-        "day\ttime\tword\tpart\n2024-02-29\t2024-01-01T10:00:00Z\ta\t2024-01-01\n\t\tb\tlater\n"
+        "day\ttime\tword\tpart\tlift\tnone\n"
+        "2024-02-29\t2024-01-01T10:00:00Z\ta\t2024-01-01\tTrue\t\n\t\tb\tlater\t\t\n"
     )
     frame = read_table(str(path))
     kinds = [frame[name].dtype.kind for name in ("day", "time")]
     assert kinds == ["M", "M"]
     assert frame["day"].isna().tolist() == [False, True]
-    assert not any(pandas.api.types.is_datetime64_any_dtype(frame[n]) for n in ("word", "part"))
+    others = ("word", "part", "lift", "none")
+    assert not any(pandas.api.types.is_datetime64_any_dtype(frame[name]) for name in others)
+    assert Schema.learn(frame).kinds["lift"] == "boolean"
 
 
 @pytest.mark.parametrize(

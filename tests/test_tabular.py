@@ -170,6 +170,9 @@ def test_levels_have_codes_and_unseen_and_rare_ones_share_one() -> None:
     new = pandas.DataFrame({"a": pandas.Categorical(["new", "a", None, "b"])})
     assert schema.encode(new).codes[:, 0].tolist() == [1, 2, 0, 3]
     assert schema.describe() == [["a", "category", "1", "2 levels (a, b), and 1 of one row each"]]
+    frame = pandas.DataFrame({"one": ["x"] * 3, "text": ["some", "free", "words"]})
+    described = [line[3] for line in Schema.learn(frame).describe()]
+    assert described == ["1 level (x)", "3 levels of one row each"]
 
 
 def test_categories_of_numbers_are_found_as_numbers() -> None:

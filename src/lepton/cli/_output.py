@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 __all__ = ["add_format", "print_confusion", "print_json", "print_table"]
 
 _WIDEST_MATRIX = 20
+_LONGEST_WORD = 20  # longer cells are wrapped where a terminal is too narrow
 
 
 def add_format(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,8 @@ def print_table(
     """
     file = sys.stdout if file is None else file
     lines = [list(map(str, row)) for row in rows]
-    table = _rich_table(headers, title, left, file)
+    widths = [max(map(len, column)) for column in zip(headers, *lines, strict=True)]
+    table = _rich_table(headers, widths, title, left, file)
     if table is not None:
         from rich.console import Console
         from rich.text import Text
@@ -67,7 +69,6 @@ def print_table(
             table.add_row(*(Text(cell, style(row, column)) for column, cell in enumerate(line)))
         Console(file=file).print(table)
         return
-    widths = [max(map(len, column)) for column in zip(headers, *lines, strict=True)]
     if title:
         print(title, file=file)
     head = [list(headers), ["-" * width for width in widths]] if any(headers) else []
@@ -79,7 +80,9 @@ def print_table(
         print("  ".join(cells).rstrip(), file=file)
 
 
-def _rich_table(headers: Sequence[str], title: str, left: int, file: TextIO) -> Any:
+def _rich_table(
+    headers: Sequence[str], widths: Sequence[int], title: str, left: int, file: TextIO
+) -> Any:
     if not file.isatty():
         return None
     try:
@@ -97,8 +100,9 @@ def _rich_table(headers: Sequence[str], title: str, left: int, file: TextIO) -> 
         pad_edge=False,
         show_edge=False,
     )
-    for place, header in enumerate(headers):
-        table.add_column(Text(header), justify="left" if place < left else "right", no_wrap=True)
+    for place, (header, width) in enumerate(zip(headers, widths, strict=True)):
+        justify: Any = "left" if place < left else "right"
+        table.add_column(Text(header), justify=justify, no_wrap=width <= _LONGEST_WORD)
     return table
 
 
@@ -107,7 +111,7 @@ def print_confusion(matrix: NDArray[Any], classes: Sequence[str]) -> None:
     if len(classes) > _WIDEST_MATRIX:
         _print_mistakes(matrix, classes)
         return
-    numbered = max(map(len, classes)) > 6
+    numbered = max(map(len, classes)) > (6 if len(classes) > 5 else 12)
     heads = [str(i) if numbered else name for i, name in enumerate(classes)]
     names = [f"{i} {name}" if numbered else name for i, name in enumerate(classes)]
     rows = [

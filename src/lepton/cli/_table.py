@@ -94,7 +94,7 @@ def _find_dates(
     kinds = {} if schema is None else schema.kinds
     found = []
     for name, column in frame.items():
-        if not pandas.api.types.is_string_dtype(column.dtype) or column.isna().all():
+        if pandas.api.types.infer_dtype(column, skipna=True) != "string":
             continue
         wanted = kinds.get(name, "date") == "date"
         if not wanted or not column.dropna().head(100).str.fullmatch(_DATE).all():

@@ -185,8 +185,10 @@ class CategoryColumn(Column):
     def describe(self) -> str:
         shown = ", ".join(str(level)[:20] for level in self.levels[:3])
         more = ", ..." if len(self.levels) > 3 else ""
-        rare = f", and {self.rare:,} of one row each" if self.rare else ""
-        return f"{len(self.levels):,} levels ({shown}{more}){rare}".replace(" ()", "")
+        count = len(self.levels)
+        known = f"{count:,} level{'s' * (count > 1)} ({shown}{more})" if count else ""
+        rare = f"{self.rare:,} {'' if count else 'levels '}of one row each" if self.rare else ""
+        return ", and ".join(filter(None, [known, rare]))
 
 
 @dataclass(frozen=True)
