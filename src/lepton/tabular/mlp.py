@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.metaestimators import available_if
 
 from lepton import nn
 from lepton._check import check_bool, check_choice
@@ -43,9 +44,12 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         Widths of the hidden layers.
     activation : {"relu", "identity", "logistic", "tanh", "leaky_relu", "elu", "gelu", "silu"}
         Of the hidden layers; the last four are (+).
-    solver : {"adam", "adamw", "sgd"}, class or callable
+    solver : {"adam", "adamw", "sgd", "lbfgs"}, class or callable
         An optimiser of `lepton.optim` by its name in any case; or, (+), a class or function that
-        is called with the parameters and ``lr=learning_rate_init``. There is no "lbfgs".
+        is called with the parameters and ``lr=learning_rate_init``. "lbfgs" is SciPy's L-BFGS-B on
+        all samples at once, good for some thousands of them: it goes by `alpha`, `max_iter`,
+        `max_fun` and `tol` alone, has no `partial_fit`, and takes no dropout, batch norm or
+        callbacks.
     alpha : float
         Strength of the L2 penalty.
     batch_size : int or "auto"
@@ -61,7 +65,7 @@ class MLPClassifier(NetworkClassifier, Perceptron):
     power_t : float
         See `learning_rate`.
     max_iter : int
-        Most epochs.
+        Most epochs; with "lbfgs" most iterations.
     shuffle : bool
         Take the samples in another order in each epoch.
     random_state : int, RandomState or None
@@ -69,7 +73,8 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         each time, with any number of threads; Lepton's own random state is left as it was.
     tol, n_iter_no_change : float, int
         Training stops when the loss (with `early_stopping` the validation score) has gained less
-        than `tol` on its best for more than so many epochs in a row; ``inf`` epochs: never.
+        than `tol` on its best for more than so many epochs in a row; ``inf`` epochs: never. With
+        "lbfgs" when no derivative is larger than `tol`.
     verbose : bool
         Show progress on standard error.
     warm_start : bool
@@ -82,6 +87,8 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         Share of the samples that `early_stopping` holds out, of each class alike.
     beta_1, beta_2, epsilon : float
         Of the solvers "adam" and "adamw".
+    max_fun : int
+        Most evaluations of the objective with the solver "lbfgs".
     dropout : float
         (+) Share of hidden values that are zeroed in training.
     batch_norm : bool
@@ -101,7 +108,10 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         Loss, learning rate and seconds of each epoch, with `early_stopping` the accuracy and
         validation, too; ``history_.plot()`` draws it.
     loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, n_iter_, t_
-        As in scikit-learn; the scores are accuracies.
+        As in scikit-learn; the scores are accuracies. (+) With "lbfgs" the curve has a loss for
+        each iteration.
+    n_layers_, n_outputs_, out_activation_
+        As in scikit-learn.
 
     Raises
     ------
@@ -155,6 +165,7 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        max_fun: int = 15000,
         dropout: float = 0.0,
         batch_norm: bool = False,
         class_weight: Any = None,
@@ -183,6 +194,7 @@ class MLPClassifier(NetworkClassifier, Perceptron):
             beta_2=beta_2,
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
             dropout=dropout,
             batch_norm=batch_norm,
             callbacks=callbacks,
@@ -212,6 +224,7 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         self._learn(X, y, sample_weight, keep=keep)
         return self
 
+    @available_if(Perceptron._has_steps)
     def partial_fit(
         self,
         X: ArrayLike,
@@ -238,6 +251,11 @@ class MLPClassifier(NetworkClassifier, Perceptron):
         self._learn_part(X, y, sample_weight, classes)
         return self
 
+    @property
+    def out_activation_(self) -> str:
+        """What makes probabilities of the outputs: "logistic" of one for two classes, "softmax"."""
+        return "logistic" if self.n_outputs_ == 1 else "softmax"
+
     def _loss(self) -> nn.Module:
         return CategoricalLoss()
 
@@ -263,13 +281,13 @@ class MLPRegressor(NetworkRegressor, Perceptron):
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, \
 power_t, max_iter, shuffle, random_state, tol, verbose, warm_start, momentum, \
 nesterovs_momentum, early_stopping, validation_fraction, beta_1, beta_2, epsilon, \
-n_iter_no_change, dropout, batch_norm, callbacks
+n_iter_no_change, max_fun, dropout, batch_norm, callbacks
         As in `MLPClassifier`; the score of validation is R2.
 
     Attributes
     ----------
     module_, history_, loss_, loss_curve_, best_loss_, validation_scores_, \
-best_validation_score_, n_iter_, t_
+best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_
         As in `MLPClassifier`; the scores are R2.
 
     Raises
@@ -313,6 +331,7 @@ best_validation_score_, n_iter_, t_
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        max_fun: int = 15000,
         dropout: float = 0.0,
         batch_norm: bool = False,
         callbacks: Iterable[Callback] | None = None,
@@ -340,6 +359,7 @@ best_validation_score_, n_iter_, t_
             beta_2=beta_2,
             epsilon=epsilon,
             n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
             dropout=dropout,
             batch_norm=batch_norm,
             callbacks=callbacks,
@@ -369,6 +389,7 @@ best_validation_score_, n_iter_, t_
         self._learn(X, y, sample_weight, keep=keep)
         return self
 
+    @available_if(Perceptron._has_steps)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> MLPRegressor:
@@ -388,6 +409,11 @@ best_validation_score_, n_iter_, t_
         """
         self._learn(X, y, sample_weight, keep=True, resume=True)
         return self
+
+    @property
+    def out_activation_(self) -> str:
+        """What makes predictions of the outputs: "identity", or "exp" with the loss "poisson"."""
+        return "exp" if self.loss == "poisson" else "identity"
 
     def _loss(self) -> nn.Module:
         return LOSSES[check_choice(self._name, "loss", self.loss, list(LOSSES))]()

@@ -20,8 +20,9 @@ from lepton.estimator.weights import check_total, total_weight
 from lepton.nn import BatchNorm1d, Module
 from lepton.optim import Optimizer
 from lepton.optim.lr_scheduler import LRScheduler
+from lepton.tabular.full_batch import FullBatch
 from lepton.tabular.objective import Objective, Penalty, Weighted
-from lepton.tabular.recipe import Recipe, make_schedule
+from lepton.tabular.recipe import OptimizerFactory, Recipe, make_schedule
 from lepton.tabular.stopping import Score
 from lepton.training import Callback, History, Trainer
 from lepton.training.step import evaluating
@@ -186,10 +187,51 @@ class NetworkEstimator(Estimator):
             target = target.astype(dtype, copy=False)
         mean_weight = self._mean_weight(weight)
         weight = None if weight is None else weight.astype(dtype, copy=False)
-        arrays = (*inputs, target)
-        train, held_out = self._split(arrays, weight, classes, recipe.validation_fraction)
-        if not (resume and keep and hasattr(self, "_optimizer")):
-            self._start_optimizer(module, recipe, len(train))
+        if isinstance(recipe.optimizer, FullBatch):
+            rows = self._train_whole(recipe, recipe.optimizer, module, inputs, target, weight)
+            samples = len(target)
+        else:
+            arrays = (*inputs, target)
+            train, held_out = self._split(arrays, weight, classes, recipe.validation_fraction)
+            if not (resume and keep and hasattr(self, "_optimizer")):
+                self._start_optimizer(module, recipe, recipe.optimizer, len(train))
+            rows = self._train_steps(recipe, module, train, held_out, mean_weight)
+            samples = len(train)
+        self.module_, self._arguments, self.n_outputs_ = module, arguments, columns
+        self.callbacks_ = recipe.callbacks
+        self._note(rows, samples, keep)
+
+    def _train_whole(
+        self,
+        recipe: Recipe,
+        minimiser: FullBatch,
+        module: Module,
+        inputs: Inputs,
+        target: Array,
+        weight: Array | None,
+    ) -> list[dict[str, float]]:
+        """Train on all samples at once and return the rows of the history."""
+        mean_weight = self._mean_weight(weight)
+        self.__dict__.pop("_optimizer", None)  # it has no part in the module's weights any more
+        objective = Objective(self._name, recipe.loss, self._align, None, mean_weight)
+        tensors = tuple(map(asarray, inputs))
+        wanted = asarray(target) if weight is None else (asarray(target), asarray(weight))
+        module.train()
+        try:
+            total = len(target) * mean_weight
+            return minimiser.fit(module, objective, tensors, wanted, total)
+        finally:
+            module.eval()
+
+    def _train_steps(
+        self,
+        recipe: Recipe,
+        module: Module,
+        train: Dataset,
+        held_out: Dataset | None,
+        mean_weight: float,
+    ) -> list[dict[str, float]]:
+        """Train by steps of the optimiser and return the rows of the history."""
         penalty = Penalty(recipe.alpha, self._optimizer) if recipe.alpha else None
         trainer = Trainer(
             module,
@@ -207,18 +249,18 @@ class NetworkEstimator(Estimator):
             module.eval()
             if penalty is not None:
                 penalty.close()
-        self.module_, self._arguments, self.n_outputs_ = module, arguments, columns
-        self.callbacks_ = recipe.callbacks
-        self._note(trainer, len(train), keep)
+        return trainer.history.rows
 
-    def _start_optimizer(self, module: Module, recipe: Recipe, samples: int) -> None:
+    def _start_optimizer(
+        self, module: Module, recipe: Recipe, make: OptimizerFactory, samples: int
+    ) -> None:
         """A new optimiser, with the weights that a penalty is on as its first group."""
         parameters = list(module.parameters())
         groups = [
             {"params": [p for p in parameters if p.ndim > 1]},
             {"params": [p for p in parameters if p.ndim <= 1]},
         ]
-        self._optimizer = recipe.optimizer(groups)
+        self._optimizer = make(groups)
         steps = -(-samples // recipe.batch_size)
         self._schedule = make_schedule(
             self._name, recipe.schedule, self._optimizer, recipe.epochs, steps
@@ -242,13 +284,13 @@ class NetworkEstimator(Estimator):
         resumable = "run_dir" in self._run_options
         trainer.fit(batches, recipe.epochs, validation=validation, resume=resumable)
 
-    def _note(self, trainer: Trainer, samples: int, keep: bool) -> None:
+    def _note(self, rows: list[dict[str, float]], samples: int, keep: bool) -> None:
         """Set the attributes that tell how training went."""
         before = self.history_.rows if keep else []
-        rows = [{**row, "epoch": len(before) + row["epoch"]} for row in trainer.history.rows]
-        self.history_ = History([*before, *rows])
-        self.n_iter_ = trainer.epoch
-        self.t_ = (self.t_ if keep else 0) + samples * trainer.epoch
+        after = [{**row, "epoch": len(before) + row["epoch"]} for row in rows]
+        self.history_ = History([*before, *after])
+        self.n_iter_ = len(rows)
+        self.t_ = (self.t_ if keep else 0) + samples * len(rows)
         self.loss_curve_ = self.history_["loss"]
         self.loss_ = self.loss_curve_[-1]
         name = f"val_{self._score_name}"

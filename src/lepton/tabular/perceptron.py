@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lepton import nn
 from lepton._check import check_bool, check_choice, check_int, check_number
+from lepton.tabular.full_batch import FullBatch
 from lepton.tabular.layers import ACTIVATIONS, check_sizes, perceptron
 from lepton.tabular.network import Inputs, NetworkEstimator
 from lepton.tabular.recipe import InverseScaling, Recipe, fresh_callbacks, make_optimizer
@@ -46,6 +47,7 @@ class Perceptron(NetworkEstimator):
         beta_2: Any,
         epsilon: Any,
         n_iter_no_change: Any,
+        max_fun: Any,
         dropout: Any,
         batch_norm: Any,
         callbacks: Any,
@@ -72,6 +74,7 @@ class Perceptron(NetworkEstimator):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.dropout = dropout
         self.batch_norm = batch_norm
         self.callbacks = callbacks
@@ -80,6 +83,7 @@ class Perceptron(NetworkEstimator):
     def _examples(cls) -> list[Any]:
         """Instances whose tests are quick."""
         quick = {"max_iter": 60, "n_iter_no_change": math.inf, "random_state": 0}
+        whole = {"solver": "lbfgs", "alpha": 1.0, "random_state": 0}
         return [
             cls(hidden_layer_sizes=(16,), learning_rate_init=0.03, **quick),
             cls(
@@ -89,6 +93,7 @@ class Perceptron(NetworkEstimator):
                 learning_rate_init=0.2,
                 **quick,
             ),
+            cls(hidden_layer_sizes=(4,), **whole),
         ]
 
     def _describe(self, inputs: Inputs, columns: int) -> dict[str, Any]:
@@ -124,6 +129,8 @@ class Perceptron(NetworkEstimator):
                 owner, "validation_fraction", fraction, 0, 1, open_minimum=True, open_maximum=True
             )
         callbacks = fresh_callbacks(owner, self.callbacks)
+        if self._is_lbfgs:
+            return self._recipe_of_lbfgs()
         convergence = self._convergence(stopping)
         size = self.batch_size
         if isinstance(size, str):
@@ -142,6 +149,29 @@ class Perceptron(NetworkEstimator):
             callbacks=callbacks if one_pass else [*callbacks, convergence],
             progress=bool(self.verbose),
         )
+
+    @property
+    def _is_lbfgs(self) -> bool:
+        return isinstance(self.solver, str) and self.solver.lower() == "lbfgs"
+
+    def _recipe_of_lbfgs(self) -> Recipe:
+        owner = self._name
+        for name in ("dropout", "batch_norm", "callbacks"):
+            given = getattr(self, name)
+            if given:
+                raise ValueError(
+                    f"{owner}: solver='lbfgs' has no batches and steps and expects no {name}, "
+                    f"got {given!r}"
+                )
+        minimiser = FullBatch(
+            owner,
+            alpha=check_number(owner, "alpha", self.alpha, 0),
+            tol=check_number(owner, "tol", self.tol, 0),
+            max_iter=check_int(owner, "max_iter", self.max_iter, 1),
+            max_fun=check_int(owner, "max_fun", self.max_fun, 1),
+            progress=bool(self.verbose),
+        )
+        return Recipe(self._loss(), minimiser, minimiser.max_iter, batch_size=0)
 
     def _check_for_parts(self, stopping: bool) -> None:
         """Refuse what needs to know all samples or the last epoch."""
@@ -187,6 +217,14 @@ class Perceptron(NetworkEstimator):
         elif name == "sgd":
             options.update(momentum=momentum, nesterov=nesterov and momentum > 0)
         return options
+
+    def _has_steps(self) -> bool:
+        """Tell whether there is a `partial_fit`, which "lbfgs" has none of."""
+        if self._is_lbfgs:
+            raise AttributeError(
+                f"{self._name}: partial_fit expects a solver with steps, got 'lbfgs'"
+            )
+        return True
 
     def _schedule_of(self, samples: int) -> Any:
         given = self.learning_rate

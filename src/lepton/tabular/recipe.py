@@ -11,6 +11,7 @@ from typing import Any
 from lepton import optim
 from lepton.array import Tensor
 from lepton.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
+from lepton.tabular.full_batch import FullBatch
 from lepton.training import Callback
 
 __all__: list[str] = []
@@ -26,8 +27,8 @@ class Recipe:
     ----------
     loss : callable
         A loss of `lepton.nn`, or a function of output and target.
-    optimizer : callable
-        Makes an optimiser of groups of parameters.
+    optimizer : callable or FullBatch
+        Makes an optimiser of groups of parameters; or takes the place of all steps.
     schedule : str or callable, optional
         See `make_schedule`.
     epochs, batch_size : int
@@ -45,7 +46,7 @@ class Recipe:
     """
 
     loss: Callable[[Any, Any], Tensor]
-    optimizer: OptimizerFactory
+    optimizer: OptimizerFactory | FullBatch
     epochs: int
     batch_size: int
     schedule: Any = None
