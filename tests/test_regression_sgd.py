@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn import linear_model, svm
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
@@ -220,6 +221,34 @@ def test_average_is_that_of_all_steps() -> None:
     np.testing.assert_allclose(model.coef_, np.mean(seen, axis=0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_where_nothing_improves_the_mean_of_these_epochs_is_given(penalty: str) -> None:
+    """No epoch but the first is progress with a tol that large."""
+    X, y = regression_data()
+    options: dict[str, Any] = {"shuffle": False, "batch_size": 48, "penalty": penalty, "alpha": 0.1}
+    steps = SGDRegressor(**options)
+    seen = []
+    for i in 4 * [*range(0, len(X), 48)]:
+        seen.append(steps.partial_fit(X[i : i + 48], y[i : i + 48]).coef_)
+    model = SGDRegressor(tol=1e9, n_iter_no_change=3, **options).fit(X, y)
+    assert model.n_iter_ == 4
+    expected = np.mean(seen[len(seen) // 4 :], axis=0) * (seen[-1] != 0)
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-12)
+    assert (model.coef_ == 0).any() == (penalty == "l1")
+
+
+@pytest.mark.parametrize("kind", [SGDRegressor, SGDClassifier])
+def test_long_steps_circle_around_the_optimum_and_their_mean_is_nearer(kind: Any) -> None:
+    X, y = regression_data() if kind is SGDRegressor else class_data()
+    signs = y if kind is SGDRegressor else 2 * y - 1
+    values = []
+    for seed in range(4):
+        mean = kind(learning_rate="constant", eta0=0.05, batch_size=8, random_state=seed).fit(X, y)
+        last = clone(mean).set_params(max_iter=mean.n_iter_, tol=None).fit(X, y)
+        values.append([objective(model, X, signs) for model in (mean, last)])
+    assert np.less(*np.mean(values, axis=0))
+
+
 def test_a_file_lets_parts_go_on(tmp_path: Path) -> None:
     X, y = class_data(3)
     model = SGDClassifier(average=True, random_state=0).partial_fit(X, y, classes=[0, 1, 2])
@@ -372,25 +401,27 @@ def test_weights_of_zero_alone_are_refused_in_parts_held_out() -> None:
 
 
 def quality(kind: Any, X: Array, y: Array, seeds: int = 4, **options: Any) -> float:
-    """Mean score over 5 folds and some seeds."""
+    """Mean score over some orders of samples, each on 5 folds of its own."""
+    split = KFold if kind.__name__ == "SGDRegressor" else StratifiedKFold
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         scores = [
             cross_val_score(
-                make_pipeline(StandardScaler(), kind(random_state=seed, **options)), X, y, cv=5
+                make_pipeline(StandardScaler(), kind(random_state=seed, **options)),
+                X,
+                y,
+                cv=split(5, shuffle=True, random_state=seed),
             )
             for seed in range(seeds)
         ]
     return float(np.mean(scores))
 
 
-@pytest.mark.parametrize(
-    ("loss", "slack"), [("hinge", 0.002), ("log_loss", 0.0), ("modified_huber", 0.0)]
-)
-def test_breast_cancer_as_well_as_scikit_learn(loss: str, slack: float) -> None:
+@pytest.mark.parametrize("loss", ["hinge", "squared_hinge", "log_loss", "modified_huber"])
+def test_breast_cancer_as_well_as_scikit_learn(loss: str) -> None:
     X, y = load_breast_cancer(return_X_y=True)
     own = quality(SGDClassifier, X, y, loss=loss)
-    assert own >= quality(linear_model.SGDClassifier, X, y, loss=loss) - slack
+    assert own >= quality(linear_model.SGDClassifier, X, y, loss=loss)
     assert own > 0.96
 
 
@@ -400,12 +431,12 @@ def test_digits_as_well_as_scikit_learn() -> None:
     assert own >= quality(linear_model.SGDClassifier, X, y, 1)
 
 
-@pytest.mark.parametrize(("loss", "slack"), [("squared_error", 0.002), ("huber", 0.0)])
-def test_diabetes_as_well_as_scikit_learn(loss: str, slack: float) -> None:
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "squared_epsilon_insensitive"])
+def test_diabetes_as_well_as_scikit_learn(loss: str) -> None:
     X, y = load_diabetes(return_X_y=True)
-    options = {"loss": loss, "epsilon": 50.0}
-    own = quality(SGDRegressor, X, y, **options)
-    assert own >= quality(linear_model.SGDRegressor, X, y, **options) - slack
+    options = {"loss": loss, "epsilon": 50.0 if loss == "huber" else 0.1}
+    own = quality(SGDRegressor, X, y, 8, **options)
+    assert own >= quality(linear_model.SGDRegressor, X, y, 8, **options)
 
 
 def test_learns_from_a_file_batch_by_batch(tmp_path: Path) -> None:

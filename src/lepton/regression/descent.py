@@ -119,7 +119,7 @@ class Descent:
     penalty: Penalty
     rate: Rate
     fit_intercept: bool
-    average: int  # the number of samples after which averages begin; 0 takes none
+    average: float  # the time at which the mean of all parameters begins; infinite for none
 
     def step(self, state: State, batch: Batch) -> NDArray[np.float64]:
         """Take one step; return the sum of losses of each output before it."""
@@ -140,9 +140,22 @@ class Descent:
         state.time += total
         state.steps += 1
         state.length, state.total = length, total
-        if self.average:
+        if state.time > self.average:
             self._take_average(state, total)
         return sums
+
+    def restart_average(self, state: State) -> None:
+        """Let the mean of all parameters begin at the next step."""
+        state.average, self.average = None, state.time
+
+    def settle(self, state: State) -> None:
+        """Move to the mean: steps that do not vanish circle around the solution.
+
+        Coefficients that an L1 penalty has made 0 stay 0.
+        """
+        if state.average is not None:
+            state.params[:] = np.where(state.params, state.average, 0.0)
+        self.restart_average(state)
 
     def _terms(self, scores: NDArray[Any], batch: Batch) -> tuple[NDArray[Any], NDArray[Any]]:
         """Losses and their slopes times the factors, [outputs, samples]."""
@@ -187,11 +200,11 @@ class Descent:
         state.steepest = float(state.curvature.max())
 
     def _take_average(self, state: State, total: float) -> None:
-        counted = state.time - self.average
         if state.average is None:
             state.average = state.params.copy()
-        elif counted > 0:
-            state.average += (state.params - state.average) * min(1.0, total / counted)
+        else:
+            share = min(1.0, total / (state.time - self.average))
+            state.average += (state.params - state.average) * share
 
 
 def _scores(params: NDArray[np.float64], X: NDArray[Any]) -> NDArray[Any]:

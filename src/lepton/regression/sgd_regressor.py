@@ -72,7 +72,8 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
         Let `fit` begin at the solution of the last call.
     average : bool or int, default=False
         Give the mean of all parameters after the first so many samples, True being 1, in place of
-        the last ones.
+        the last ones; of a `fit` that ended by `tol` the last ones are the mean of the epochs
+        without progress, in which steps only circle around the solution [3]_.
     batch_size : int or "auto", default="auto"
         Samples in a step; "auto" makes about 32 steps of the samples, of 64 to 512 each.
 
@@ -98,6 +99,8 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
        learning", SIAM Review 60, 2018.
     .. [2] N. Loizou, S. Vaswani, I. Laradji and S. Lacoste-Julien, "Stochastic Polyak step-size for
        SGD", AISTATS 2021.
+    .. [3] A. Rakhlin, O. Shamir and K. Sridharan, "Making gradient descent optimal for strongly
+       convex stochastic optimization", ICML 2012.
 
     Examples
     --------

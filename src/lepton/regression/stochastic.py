@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -144,7 +145,7 @@ class StochasticGradient(LinearModel):
             self._penalty(alpha),
             schedule(rule, eta0, power, alpha),
             check_bool(name, "fit_intercept", self.fit_intercept),
-            int(average),
+            float(average) if average else math.inf,
         )
 
     def _penalty(self, alpha: float) -> Penalty:
@@ -189,12 +190,20 @@ class StochasticGradient(LinearModel):
         for n_iter in range(1, self.max_iter + 1):
             value = self._pass(descent, state, samples, random, n_iter)
             self._keep(state, n_iter, samples.X.dtype)
-            if progress.stalls(value if held is None else -self._measure(held)):
+            stalls = progress.stalls(value if held is None else -self._measure(held))
+            if not (self.average or progress.waited):
+                descent.restart_average(state)
+            if stalls:
+                if not self.average:
+                    descent.settle(state)
+                    self._keep(state, n_iter, samples.X.dtype)
                 if self.learning_rate != "adaptive" or state.rate <= _LEAST_RATE:
                     break
                 state.rate = min(state.rate, state.taken()) / 5
                 progress.waited = 0
         else:
+            if not self.average:
+                state.average = None
             if self.tol is not None:
                 warnings.warn(
                     f"{self._name}: the objective was still improving after {n_iter} epochs; "
@@ -246,7 +255,7 @@ class StochasticGradient(LinearModel):
         """Set the attributes to where the descent stands."""
         self._state, self.n_iter_, self.t_ = state, n_iter, state.time
         params = state.params
-        if self.average and state.average is not None and int(self.average) <= state.time - 1:
+        if self.average and state.average is not None:
             params = state.average
         self.coef_ = self._shape(params[:, :-1].astype(dtype))
         self.intercept_ = params[:, -1].astype(dtype)
