@@ -76,7 +76,7 @@ class Ridge(MultiOutputMixin, LinearRegressor):
         alphas = self._alphas(1 if y.ndim == 1 else y.shape[1])
         data, factor = factorise(X, y, weight, centre)
         coef = np.empty((X.shape[1], len(alphas)))
-        shrink = Shrinkage(factor)
+        shrink = Shrinkage.of(factor)
         for alpha in np.unique(alphas):
             own = alphas == alpha
             found = shrink.coefficients(alpha) if alpha > 0 else solve(data, factor)
@@ -97,30 +97,44 @@ class Ridge(MultiOutputMixin, LinearRegressor):
 
 
 class Shrinkage:
-    """Coefficients of penalised least squares for any number of penalties."""
+    """Coefficients of penalised least squares for any number of penalties.
 
-    def __init__(self, factor: Factor) -> None:
-        self.rows = factor.rows()
-        self.rotated = factor.rotated
-        if factor.closed_form:
-            self.normal, self.right = self.rows.T @ self.rows, self.rows.T @ factor.rotated
+    Parameters
+    ----------
+    rows, rotated : ndarray
+        X and y, or fewer rows with the same products X'X and X'y.
+    closed_form : bool
+        Whether these products are well conditioned.
+    """
+
+    def __init__(
+        self, rows: NDArray[np.float64], rotated: NDArray[np.float64], closed_form: bool = False
+    ) -> None:
+        self.rows, self.rotated = rows, rotated
+        if closed_form:
+            self.normal, self.right = rows.T @ rows, rows.T @ rotated
         else:
             self.decompose()
 
+    @classmethod
+    def of(cls, factor: Factor) -> Shrinkage:
+        """For the orthogonal factors of X."""
+        return cls(factor.rows(), factor.rotated, factor.closed_form)
+
     def decompose(self) -> None:
         """Find the directions of X that are shrunk by ``s^2 / (s^2 + alpha)``."""
-        U, self.s, self.V = linalg.svd(self.rows, full_matrices=False, check_finite=False)
-        self.projected = self.s[:, None] * (U.T @ self.rotated)  # V X'y
+        self.U, self.s, self.V = linalg.svd(self.rows, full_matrices=False, check_finite=False)
+        self.parts = self.U.T @ self.rotated  # of y along the directions
 
     def coefficients(self, alpha: float) -> NDArray[np.float64]:
         """``(X'X + alpha I)^-1 X'y`` of shape [features, targets]."""
         if hasattr(self, "V"):
-            found: NDArray[np.float64] = self.V.T @ (self.projected / (self.s**2 + alpha)[:, None])
-            return found
+            shrunk = self.parts * (self.s / (self.s**2 + alpha))[:, None]
+            return np.asarray(self.V.T @ shrunk)
         normal = self.normal.copy()
         normal.flat[:: len(normal) + 1] += alpha
         scale = np.sqrt(np.diagonal(normal))  # units of the columns cost no digits
         normal /= np.outer(scale, scale)
         right = self.right / scale[:, None]
         found = linalg.solve(normal, right, assume_a="pos", overwrite_a=True)
-        return found / scale[:, None]
+        return np.asarray(found / scale[:, None])

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RidgeCV"]
 
+# So many rows for each column are few enough to be decomposed as they are.
+_FEW_ROWS = 4
+_TINY = float(np.finfo(np.float64).tiny)
+
 
 class RidgeCV(MultiOutputMixin, LinearRegressor):
     """Ridge regression whose penalty is chosen by cross-validation.
@@ -118,10 +122,7 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
             raise ValueError(f"{self._name}: alphas expects at least one number > 0, got none")
         if self.cv is not None:
             return self._search(X, y, weight, alphas)
-        data, factor = factorise(X, y, weight, centre)
-        shrink = Shrinkage(factor)
-        if not hasattr(shrink, "V"):
-            shrink.decompose()
+        data, shrink = _shrinkage(X, y, weight, centre)
         each = self.alpha_per_target and y.ndim == 2
         left_out = _LeaveOneOut(data, shrink, np.array(alphas), centre)
         scores, results = left_out.run(self.scoring, y, each, self.store_cv_results)
@@ -161,40 +162,71 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         return [RidgeCV(), RidgeCV(cv=3), RidgeCV(scoring="neg_mean_absolute_error")]
 
 
+def _shrinkage(
+    X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, centre: bool
+) -> tuple[Centred, Shrinkage]:
+    """The directions of X: from the rows themselves where these are few, else from a factor."""
+    if len(X) > _FEW_ROWS * X.shape[1]:
+        data, factor = factorise(X, y, weight, centre)
+        return data, Shrinkage(factor.rows(), factor.rotated)
+    data = Centred.of(X, y, weight, centre)
+    ((x, right),) = data.blocks(len(X))
+    x[:, np.sqrt((x**2).sum(0)) <= data.noise()] = 0
+    return data, Shrinkage(x, right)
+
+
 class _LeaveOneOut:
-    """Predictions of rows by fits without them, for all alphas, in blocks of rows."""
+    """Predictions of rows by fits without them, for all alphas, in blocks of rows.
+
+    With directions u_k of X, one row of U for each row of data, ``y - H y`` and ``1 - H_ii`` are
+    what lies outside of all directions and of the intercept, plus ``alpha / (s_k^2 + alpha)`` of
+    what lies along u_k. Nothing cancels where alpha is small and the directions fit a row exactly.
+    """
 
     def __init__(
         self, data: Centred, shrink: Shrinkage, alphas: NDArray[np.float64], centre: bool
     ) -> None:
-        self.data, self.shrink = data, shrink
-        self.factors = 1 / (shrink.s[:, None] ** 2 + alphas)  # [directions, alphas]
-        self.solutions = shrink.projected[:, :, None] * self.factors[:, None, :]
+        self.data, self.centre = data, centre
         self.total = total_weight(len(data.X), data.weight)
-        self.centre = centre
+        eps, largest = np.finfo(np.float64).eps, shrink.s.max(initial=0.0)
+        self.directions = shrink.s > max(data.X.shape) * eps * largest  # others are rounding
+        s = shrink.s[self.directions]
+        self.parts = shrink.parts[self.directions]
+        self.left = alphas / (s[:, None] ** 2 + alphas)  # [directions, alphas]
+        self.rows, self.axes, self.noise = None, np.empty((0, 0)), float(max(data.X.shape) * eps)
+        if len(shrink.U) == len(data.X):
+            self.rows = shrink.U[:, self.directions]
+        elif len(s):
+            self.axes = (shrink.V[self.directions] / s[:, None]).T
+            self.noise *= float(largest / s.min()) ** 2
 
     def errors(self, rows: int) -> Iterator[NDArray[np.float64]]:
         """For each block: errors of left-out rows, weighted, [rows, targets, alphas]."""
-        shape = self.solutions.shape
-        flat = self.solutions.reshape(shape[0], shape[1] * shape[2])
+        (k, targets), count = self.parts.shape, self.left.shape[1]
+        kept = (self.parts[:, :, None] * self.left[:, None, :]).reshape(k, targets * count)
         start = 0
         for x, y in self.data.blocks(rows):
-            z = x @ self.shrink.V.T
-            fit = (z @ flat).reshape(len(x), *shape[1:])
-            np.square(z, out=z)
-            leverage = z @ self.factors
-            if self.centre:
-                weight = self.data.weight
-                own = 1.0 if weight is None else weight[start : start + len(x), None]
-                leverage += own / self.total
+            part = slice(start, start + len(x))
             start += len(x)
-            yield (y[:, :, None] - fit) / (1 - leverage)[:, None, :]
+            u = x @ self.axes if self.rows is None else self.rows[part]
+            own: Any = 0.0
+            if self.centre:
+                own = (1.0 if self.data.weight is None else self.data.weight[part]) / self.total
+            error = (u @ kept).reshape(len(x), targets, count)
+            outside = y - u @ self.parts
+            np.square(u, out=u)
+            room = 1 - own - u.sum(1)
+            alone = room <= self.noise  # a row that the directions fit exactly
+            room[alone], outside[alone] = 0, 0
+            error += outside[:, :, None]
+            error /= np.maximum(room[:, None] + u @ self.left, _TINY)[:, None, :]
+            yield error
 
     def run(
         self, scoring: Any, y: NDArray[Any], each: bool, keep: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores [alphas], or for `each` target [alphas, targets], and what ``cv_results_`` is."""
-        n, targets, count = len(y), self.solutions.shape[1], self.solutions.shape[2]
+        n, targets, count = len(y), self.parts.shape[1], self.left.shape[1]
         need = keep or scoring is not None
         kept = np.empty((n, targets, count)) if need else np.empty((0, targets, count))
         squares, start = np.zeros((targets, count)), 0
