@@ -14,6 +14,7 @@ from sklearn import linear_model as sk
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
+from lepton import regression
 from lepton.regression import LinearRegression, PolynomialFeatures, Ridge, RidgeCV
 from lepton.regression.least_squares import factorise
 
@@ -131,6 +132,17 @@ def test_units_of_columns_cost_no_digits() -> None:
     units = np.array([1e-7, 1.0, 1.0, 1e7])
     coef = Ridge(1e-30).fit(X * units, y).coef_ * units
     close(coef, LinearRegression().fit(X, y).coef_, 1e-9)
+
+
+@pytest.mark.parametrize("name", ["LinearRegression", "Ridge", "RidgeCV", "Lasso", "ElasticNet"])
+def test_shapes_are_those_of_scikit_learn(name: str) -> None:
+    X, y, _ = problem(20, 3)
+    for target in (y, y[:, None], np.column_stack([y, 2 * y])):
+        expected = getattr(sk, name)().fit(X, target)
+        model = getattr(regression, name)().fit(X, target)
+        assert model.coef_.shape == expected.coef_.shape
+        assert np.shape(model.intercept_) == np.shape(expected.intercept_)
+        assert model.predict(X).shape == expected.predict(X).shape
 
 
 def test_one_weighted_row_cannot_be_left_out() -> None:

@@ -243,3 +243,17 @@ def test_outputs_that_are_no_rows_are_refused() -> None:
     X, y = table(classes=3)
     with pytest.raises(ValueError, match=r"a row of outputs for each sample, got \[1, 3, 1\]"):
         NeuralClassifier(Wide).fit(X, y)
+
+
+def test_one_row_under_batch_norm_is_refused() -> None:
+    X, y = np.ones((1, 4)), np.ones(1)
+    module = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    with pytest.raises(ValueError, match=r"^NeuralRegressor: batch_norm expects batches of at "):
+        NeuralRegressor(module).fit(X, y)
+
+
+def test_a_module_of_another_width_is_named() -> None:
+    X, y = np.ones((9, 4)), np.arange(9) % 2
+    for kind in (NeuralClassifier, NeuralRegressor):
+        with pytest.raises(ValueError, match=rf"^{kind.__name__}: module: linear: expects "):
+            kind(nn.Linear(3, 1)).fit(X, y)

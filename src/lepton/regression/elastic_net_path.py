@@ -228,7 +228,9 @@ def _path(
     X = check_array(X, dtype=[np.float64, np.float32])
     y = check_array(y, dtype=X.dtype, ensure_2d=False)
     if y.ndim != 1:
-        raise ValueError(f"{owner}: y expects shape ({len(X)},), got {y.shape}")
+        raise ValueError(
+            f"{owner}: y expects shape ({len(X)},), one target for each call, got {y.shape}"
+        )
     check_consistent_length(X, y)
     values = given_alphas(owner, alphas, eps)
     p, given = X.shape[1], given_gram(owner, precompute, X.shape[1])

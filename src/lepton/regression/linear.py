@@ -88,7 +88,7 @@ class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
         coef = _non_negative(factor) if positive else solve(data, factor)
         self.rank_ = factor.rank
         self.singular_ = _singular_values(factor, min(X.shape)).astype(X.dtype)
-        self._set_coefficients(coef, data.x_mean, data.y_mean, y)
+        self._set_coefficients(coef, data.x_mean, data.y_mean, y, columnar=True)
         self.inference_ = None if positive else _inference(data, factor, coef, centre)
         return self
 

@@ -53,13 +53,18 @@ class LinearModel(Estimator):
         x_mean: NDArray[Any],
         y_mean: NDArray[Any],
         y: NDArray[Any],
+        columnar: bool = False,
     ) -> None:
-        """Take over coefficients [features, targets] of centred data, in the shape of y."""
+        """Take over coefficients [features, targets] of centred data, in the shape of y.
+
+        A single column of y has an axis of its own in coefficients only if they are `columnar`.
+        """
         wide = np.longdouble  # large means times large coefficients nearly cancel
         intercept = (y_mean.astype(wide) - x_mean.astype(wide) @ coef).astype(np.float64)
         coef = coef.T.astype(y.dtype)
         intercept = intercept.astype(y.dtype)
-        self.coef_ = coef[0] if y.ndim == 1 else coef
+        flat = y.ndim == 1 or (len(coef) == 1 and not columnar)
+        self.coef_ = coef[0] if flat else coef
         self.intercept_ = intercept[0] if y.ndim == 1 else intercept
 
 

@@ -74,7 +74,6 @@ class NetworkEstimator(Estimator):
     t_: int
     callbacks_: list[Callback]
     random_state: Any
-    batch_norm: Any = False  # a parameter, unless the module is given
 
     _score_name: str
     _optimizer: Optimizer
@@ -269,7 +268,8 @@ class NetworkEstimator(Estimator):
     def _run(
         self, trainer: Trainer, recipe: Recipe, train: Dataset, held_out: Dataset | None
     ) -> None:
-        if self.batch_norm and min(recipe.batch_size, len(train)) == 1:
+        norm = any(isinstance(layer, BatchNorm1d) for layer in trainer.model.modules())
+        if norm and min(recipe.batch_size, len(train)) == 1:  # which has no variance
             raise ValueError(
                 f"{self._name}: batch_norm expects batches of at least 2 samples, got 1 sample"
             )
@@ -277,7 +277,9 @@ class NetworkEstimator(Estimator):
             train,
             recipe.batch_size,
             shuffle=recipe.shuffle,
-            drop_last=_has_lone_sample(trainer.model, len(train), recipe.batch_size),
+            drop_last=norm
+            and len(train) > recipe.batch_size
+            and len(train) % recipe.batch_size == 1,
             prefetch=0,
         )
         validation = None if held_out is None else DataLoader(held_out, _ROWS, prefetch=0)
@@ -334,8 +336,11 @@ class NetworkEstimator(Estimator):
 
     def _probe(self, module: Module, inputs: Inputs, wanted: int) -> int:
         """Run one sample and return how many outputs it gives."""
-        with evaluating(module):
-            output = module(*[asarray(array[:1]) for array in inputs])
+        try:
+            with evaluating(module):
+                output = module(*[asarray(array[:1]) for array in inputs])
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{self._name}: module: {error}") from error
         if not isinstance(output, Tensor) or output.ndim not in (1, 2) or output.shape[0] != 1:
             got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(
@@ -403,9 +408,3 @@ def _dtype_of(module: Module) -> Any:
 def _as_dtype(dtype: Any, *arrays: Array) -> Inputs:
     """The arrays, those of floating-point numbers in `dtype`."""
     return tuple(a.astype(dtype, copy=False) if a.dtype.kind == "f" else a for a in arrays)
-
-
-def _has_lone_sample(module: Module, samples: int, batch: int) -> bool:
-    """Tell whether batch norm would see a last batch of one sample, which has no variance."""
-    norm = any(isinstance(layer, BatchNorm1d) for layer in module.modules())
-    return norm and samples > batch and samples % batch == 1
