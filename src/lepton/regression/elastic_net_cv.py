@@ -69,7 +69,7 @@ class _Validated(SparseRegressor):
         whole, parts = folds.problems(few)
         if values is None:
             grids = [
-                alpha_grid(self._name, whole.xy, whole.total, ratio, self.eps, count, how.positive)
+                alpha_grid(self._name, whole, ratio, self.eps, count, how.positive)
                 for ratio in ratios
             ]
         else:

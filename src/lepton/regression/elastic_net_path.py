@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from lepton._check import check_bool, check_choice, check_int, check_number
-from lepton.regression.coordinate_descent import Products, Rule, problem
+from lepton.regression.coordinate_descent import Products, Rows, Rule, problem
+from lepton.regression.sizes import check_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -43,8 +44,7 @@ def given_alphas(owner: str, alphas: Any, eps: Any) -> NDArray[np.float64] | Non
 
 def alpha_grid(
     owner: str,
-    xy: NDArray[np.float64],
-    total: float,
+    work: Products | Rows,
     l1_ratio: float,
     eps: float,
     count: int,
@@ -53,9 +53,11 @@ def alpha_grid(
     """Penalties from the least that leaves no coefficient down to `eps` of it, evenly in log."""
     if l1_ratio == 0:
         raise ValueError(f"{owner}: alphas expects a sequence where l1_ratio is 0, got {count}")
-    largest = float((xy if positive else np.abs(xy)).max(initial=0)) / (total * l1_ratio)
+    pull = work.xy if positive else np.abs(work.xy)
+    largest = float(pull.max(initial=0)) / (work.total * l1_ratio)
     resolution = float(np.finfo(np.float64).resolution)
-    if largest <= resolution:
+    spread = np.sqrt(work.yy[0] / work.total)  # of a constant target only rounding is left
+    if largest == 0 or spread <= resolution * abs(float(work.y_mean[0])):
         return np.full(count, resolution)
     return np.geomspace(largest, largest * eps, count)
 
@@ -232,6 +234,8 @@ def _path(
             f"{owner}: y expects shape ({len(X)},), one target for each call, got {y.shape}"
         )
     check_consistent_length(X, y)
+    check_sizes(owner, "X", X)
+    check_sizes(owner, "y", y)
     values = given_alphas(owner, alphas, eps)
     p, given = X.shape[1], given_gram(owner, precompute, X.shape[1])
     count = alphas if values is None else len(values)
@@ -243,7 +247,7 @@ def _path(
         zero = np.zeros(p), np.zeros(1)
         work = Products(given, xy[:, None], np.atleast_1d(wide[1] @ wide[1]), len(X), *zero)
     if values is None:
-        values = alpha_grid(owner, work.xy, work.total, l1_ratio, eps, count, how.positive)
+        values = alpha_grid(owner, work, l1_ratio, eps, count, how.positive)
     start = None if coef_init is None else _vector(owner, "coef_init", coef_init, p)
     path = work.path(values, l1_ratio, how, start=start)
     path.warn(owner)

@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 import lepton
 from lepton.estimator import Estimator
+from lepton.regression.sizes import LEAST, check_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -24,6 +25,22 @@ class LinearModel(Estimator):
 
     coef_: NDArray[Any]
     intercept_: Any
+
+    def _check_fit(
+        self, X: Any, y: Any, *, numeric: bool = True, **checks: Any
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """As `Estimator` checks X and y; and that products of their numbers are numbers, too."""
+        ready = isinstance(X, np.ndarray) and X.dtype in (np.float32, np.float64)
+        checks = {"ensure_all_finite": not ready, **checks}  # check_sizes looks, and is faster
+        X, y = super()._check_fit(X, y, numeric=numeric, **checks)
+        check_sizes(self._name, "X", X)
+        if numeric:
+            check_sizes(self._name, "y", y, self._least_target(y.dtype))
+        return X, y
+
+    def _least_target(self, dtype: Any) -> float:
+        """The size below which targets do not count."""
+        return LEAST
 
     def _linear_predictor(self, X: ArrayLike) -> NDArray[Any]:
         """X coef' + intercept, in the dtype of X: [samples] or [samples, targets]."""

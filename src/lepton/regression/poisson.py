@@ -122,6 +122,10 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         self.inference_ = self._infer("Poisson regression", objective, solution.params)
         return self
 
+    def _least_target(self, dtype: Any) -> float:
+        # The second derivative of the loss is the mean, and `Objective` rounds it up.
+        return 1e7 * float(np.finfo(dtype).eps) ** 2
+
     def _check_counts(self, y: NDArray[Any]) -> None:
         if (y < 0).any():
             raise ValueError(f"{self._name}: y expects numbers >= 0, got {y.min()}")

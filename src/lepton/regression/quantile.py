@@ -132,7 +132,10 @@ class QuantileRegressor(LinearRegressor):
         the residuals; what they cost is the objective.
         """
         design = np.column_stack([np.full(len(X), float(intercept)), X])
-        price = np.full(design.shape[1], alpha)
+        # HiGHS takes small numbers for 0 and large ones for infinity: all are brought near to 1.
+        sizes, size = _exponents(design), int(_exponents(y[:, None])[0])
+        design = np.ldexp(design, -sizes)
+        price = np.ldexp(alpha, -sizes)
         price[0] = 0
         costs = [price, price, weight * quantile, weight * (1 - quantile)]
         eye = sparse.eye_array(len(X), format="csc")
@@ -140,7 +143,7 @@ class QuantileRegressor(LinearRegressor):
         result = optimize.linprog(
             np.concatenate(costs),
             A_eq=sparse.hstack([block, -block, eye, -eye], format="csc"),
-            b_eq=y.astype(np.float64),
+            b_eq=np.ldexp(y.astype(np.float64), -size),
             method=self.solver,
             options=self.solver_options,
         )
@@ -160,6 +163,12 @@ class QuantileRegressor(LinearRegressor):
                 stacklevel=3,
             )
         self.n_iter_ = result.nit
-        size = design.shape[1]
-        params: NDArray[Any] = result.x[:size] - result.x[size : 2 * size]
-        return params
+        count = design.shape[1]
+        params: NDArray[Any] = result.x[:count] - result.x[count : 2 * count]
+        return np.asarray(np.ldexp(params, size - sizes))
+
+
+def _exponents(columns: NDArray[Any]) -> NDArray[np.intp]:
+    """Exponents of two of the largest numbers of columns; 0 for columns of zeros."""
+    exponents: NDArray[np.intp] = np.frexp(np.abs(columns).max(axis=0, initial=0))[1]
+    return exponents
