@@ -170,6 +170,53 @@ def test_constant_and_repeated_columns(estimator: Estimator) -> None:
 
 
 @every_estimator
+def test_nothing_but_constant_columns(estimator: Estimator) -> None:
+    X, y = sample(estimator)
+    model = clone(estimator).fit(np.full_like(X, 3.0), y)
+    assert all(np.isfinite(o).all() for o in outputs(model, X) if o.dtype.kind == "f")
+
+
+@every_estimator
+@pytest.mark.parametrize("missing", ["None", "NA"])
+def test_missing_labels_are_refused(estimator: Estimator, missing: str) -> None:
+    if not is_classifier(estimator):
+        pytest.skip("has no classes")
+    X, y = sample(estimator)
+    y = y.astype(object)
+    y[7] = None if missing == "None" else pytest.importorskip("pandas").NA
+    with pytest.raises(ValueError, match=rf"^{type(estimator).__name__}: y expects .* sample 7$"):
+        clone(estimator).fit(X, y)
+
+
+@every_estimator
+def test_words_are_no_numbers_to_learn(estimator: Estimator) -> None:
+    if is_classifier(estimator):
+        pytest.skip("learns words")
+    X, y = sample(estimator)
+    words = y.astype(object)
+    words[2] = "much"
+    with pytest.raises(ValueError, match="could not convert string to float: 'much'"):
+        clone(estimator).fit(X, words)
+
+
+@every_estimator
+def test_frames_with_gaps_or_words(estimator: Estimator) -> None:
+    """They are for estimators of tables; others say what they cannot take."""
+    pandas = pytest.importorskip("pandas")
+    X, y = sample(estimator)
+    frame = pandas.DataFrame(X, columns=["a", "b", "c", "d"])
+    gaps = frame.astype("Float64").mask(frame > 1.5)
+    words = frame.assign(b=pandas.Categorical(["u", "v"] * 30))
+    for table, cause in ((gaps, "NaN"), (words, "could not convert string to float: 'u'")):
+        if get_tags(estimator).input_tags.allow_nan:
+            model = clone(estimator).fit(table, y)
+            assert all(np.isfinite(o).all() for o in outputs(model, table) if o.dtype.kind == "f")
+        else:
+            with pytest.raises(ValueError, match=cause):
+                clone(estimator).fit(table, y)
+
+
+@every_estimator
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_more_columns_than_rows(estimator: Estimator) -> None:
     random = np.random.default_rng(0)

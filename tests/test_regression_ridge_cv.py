@@ -75,7 +75,8 @@ def test_errors_are_those_of_refits(
             model.cv_results_[..., k], expected, rtol=1e-9, atol=1e-9 * expected.max()
         )
     coef, intercept = refit(X, y, weight, model.alpha_, centre)
-    np.testing.assert_allclose(model.coef_, coef.T, rtol=1e-11, atol=1e-12 * np.abs(coef).max())
+    found = np.atleast_2d(model.coef_)
+    np.testing.assert_allclose(found, coef.T, rtol=1e-11, atol=1e-12 * np.abs(coef).max())
     np.testing.assert_allclose(model.intercept_, intercept, rtol=1e-11, atol=1e-12)
 
 

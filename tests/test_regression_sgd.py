@@ -328,11 +328,11 @@ def test_rare_huge_samples_do_not_make_it_diverge(rule: str) -> None:
     assert model.score(X, y) > linear_model.LinearRegression().fit(X, y).score(X, y) - 1e-4
 
 
-@pytest.mark.parametrize("loss", ["squared_error", "huber"])
+@pytest.mark.parametrize("loss", ["squared_error", "squared_epsilon_insensitive"])
 def test_overflow_is_one_sentence(loss: str) -> None:
     X, y = regression_data()
     with pytest.raises(ValueError, match="SGDRegressor: floating-point"):
-        SGDRegressor(loss, learning_rate="constant", eta0=1e300).fit(1e200 * X, 1e200 * y)
+        SGDRegressor(loss, learning_rate="constant", eta0=1e300).fit(1e60 * X, 1e60 * y)
 
 
 @pytest.mark.parametrize(
@@ -384,7 +384,7 @@ def test_a_part_that_overflows_changes_nothing() -> None:
     X, y = regression_data()
     models = [SGDRegressor(average=True, random_state=0).partial_fit(X, y) for _ in range(2)]
     with pytest.raises(ValueError, match="overflow"):
-        models[0].partial_fit(1e300 * X, y)
+        models[0].partial_fit(1e60 * X, 1e60 * y)
     once, never = (model.partial_fit(X, y) for model in models)
     np.testing.assert_array_equal(once.coef_, never.coef_)
     assert once.t_ == never.t_

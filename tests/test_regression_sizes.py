@@ -89,6 +89,13 @@ def test_powers_of_two_scale_the_solution(make: Any, x: float, y: float) -> None
     np.testing.assert_allclose(found.intercept_ / y, expected.intercept_, rtol=1e-9)
 
 
+def test_coefficients_beyond_float32_are_refused() -> None:
+    X, y = sample(LinearRegression(), "float32")
+    for model in (LinearRegression(), Ridge(0.0), Lasso(1e-40)):
+        with pytest.raises(ValueError, match=r"^\w+: coefficients overflow float32: scale X or y"):
+            model.fit(X * np.float32(1e-30), y * np.float32(1e20))
+
+
 def test_quantiles_take_columns_of_any_size() -> None:
     """The solver of linear programmes takes numbers below 1e-9 for 0 and above 1e20 for none."""
     X, y = sample(LinearRegression())

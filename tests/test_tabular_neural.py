@@ -252,6 +252,12 @@ def test_one_row_under_batch_norm_is_refused() -> None:
         NeuralRegressor(module).fit(X, y)
 
 
+def test_a_loss_that_overflows_is_that_of_the_estimator() -> None:
+    X, y = np.ones((9, 4)), np.full(9, 1e200)
+    with pytest.raises(FloatingPointError, match=r"^NeuralRegressor: Trainer.fit: the loss is inf"):
+        NeuralRegressor(nn.Linear(4, 1)).fit(X, y)
+
+
 def test_a_module_of_another_width_is_named() -> None:
     X, y = np.ones((9, 4)), np.arange(9) % 2
     for kind in (NeuralClassifier, NeuralRegressor):

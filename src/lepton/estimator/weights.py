@@ -32,25 +32,3 @@ def check_total(owner: str, weight: NDArray[Any] | None) -> None:
         raise ValueError(
             f"{owner}: sample_weight expects weights whose sum is > 0 and finite, got {total:g}"
         )
-
-
-def check_classes(
-    owner: str, classes: NDArray[Any], codes: NDArray[Any], weight: NDArray[Any] | None
-) -> None:
-    """Refuse samples of which fewer than two classes count.
-
-    Parameters
-    ----------
-    owner : str
-        What errors call the estimator.
-    classes : ndarray of shape (classes,)
-    codes : ndarray of int of shape (samples,)
-        The place in `classes` of each sample's class.
-    weight : ndarray of shape (samples,) or None
-        Weights of samples times those of their classes.
-    """
-    present = classes[np.bincount(codes, weight, len(classes)) > 0].tolist()
-    if len(present) < 2:
-        got = f"1 class: {present[0]!r}" if present else "none"
-        having = "" if weight is None else "samples with weights above 0 of "
-        raise ValueError(f"{owner}: y expects {having}at least 2 classes, got {got}")

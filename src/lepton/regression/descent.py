@@ -49,8 +49,8 @@ class State:
         return float(np.max(self.length)) / self.total
 
     def is_finite(self) -> bool:
-        """Whether no parameter overflowed."""
-        return bool(np.isfinite(self.params).all())
+        """Whether neither parameters nor curvatures, which bound steps, overflowed."""
+        return bool(np.isfinite(self.params).all() and np.isfinite(self.curvature).all())
 
 
 @dataclass

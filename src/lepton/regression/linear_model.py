@@ -78,11 +78,15 @@ class LinearModel(Estimator):
         """
         wide = np.longdouble  # large means times large coefficients nearly cancel
         intercept = (y_mean.astype(wide) - x_mean.astype(wide) @ coef).astype(np.float64)
-        coef = coef.T.astype(y.dtype)
-        intercept = intercept.astype(y.dtype)
+        with np.errstate(over="ignore"):
+            coef, intercept = coef.T.astype(y.dtype), intercept.astype(y.dtype)
         flat = y.ndim == 1 or (len(coef) == 1 and not columnar)
         self.coef_ = coef[0] if flat else coef
         self.intercept_ = intercept[0] if y.ndim == 1 else intercept
+        if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+            raise ValueError(
+                f"{self._name}: coefficients overflow {y.dtype}: scale X or y, or use float64"
+            )
 
 
 class LinearRegressor(RegressorMixin, LinearModel):

@@ -11,7 +11,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lepton._check import check_number
 from lepton.estimator.class_weight import class_factors, weigh_samples
-from lepton.estimator.weights import check_classes, total_weight
+from lepton.estimator.labels import check_classes, check_present
+from lepton.estimator.weights import total_weight
 from lepton.regression.generalized import GeneralizedLinearModel
 from lepton.regression.linear_model import LinearClassifier
 from lepton.regression.loss import BinomialLoss, MultinomialLoss
@@ -134,6 +135,7 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
         if not (isinstance(self.C, float) and math.inf == self.C):
             check_number(self._name, "C", self.C, 0, open_minimum=True)
         check_number(self._name, "l1_ratio", self.l1_ratio, 0, 1)
+        check_present(self._name, y)
         X, y = self._check_fit(X, y, numeric=False)
         if y.dtype.kind not in "biuSU":  # what is left may be continuous
             check_classification_targets(y)

@@ -193,12 +193,12 @@ class _LeaveOneOut:
         s = shrink.s[self.directions]
         self.parts = shrink.parts[self.directions]
         self.left = alphas / (s[:, None] ** 2 + alphas)  # [directions, alphas]
-        self.rows, self.axes, self.noise = None, np.empty((0, 0)), float(max(data.X.shape) * eps)
+        self.axes = (shrink.V[self.directions] / s[:, None]).T
+        self.rows, self.noise = None, float(max(data.X.shape) * eps)
         if len(shrink.U) == len(data.X):
             self.rows = shrink.U[:, self.directions]
-        elif len(s):
-            self.axes = (shrink.V[self.directions] / s[:, None]).T
-            self.noise *= float(largest / s.min()) ** 2
+        else:
+            self.noise *= float(largest / s.min(initial=largest or 1.0)) ** 2
 
     def errors(self, rows: int) -> Iterator[NDArray[np.float64]]:
         """For each block: errors of left-out rows, weighted, [rows, targets, alphas]."""

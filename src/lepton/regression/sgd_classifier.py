@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from lepton.estimator.class_weight import class_factors, refuse_balanced, weigh_samples
-from lepton.estimator.weights import check_classes
+from lepton.estimator.labels import check_classes, check_present
 from lepton.regression.linear_model import LinearClassifier
 from lepton.regression.stochastic import LOSSES, Samples, StochasticGradient
 
@@ -252,6 +252,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         classes: NDArray[Any] | None = None,
         reset: bool = True,
     ) -> LabelledSamples:
+        check_present(self._name, y)
         X, y = self._check_fit(X, y, numeric=False, order="C", reset=reset)
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, X)

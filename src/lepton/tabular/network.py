@@ -25,6 +25,7 @@ from lepton.tabular.objective import Objective, Penalty, Weighted
 from lepton.tabular.recipe import OptimizerFactory, Recipe, make_schedule
 from lepton.tabular.stopping import Score
 from lepton.training import Callback, History, Trainer
+from lepton.training.diagnosis import NonFiniteError
 from lepton.training.step import evaluating
 
 __all__: list[str] = []
@@ -284,7 +285,10 @@ class NetworkEstimator(Estimator):
         )
         validation = None if held_out is None else DataLoader(held_out, _ROWS, prefetch=0)
         resumable = "run_dir" in self._run_options
-        trainer.fit(batches, recipe.epochs, validation=validation, resume=resumable)
+        try:
+            trainer.fit(batches, recipe.epochs, validation=validation, resume=resumable)
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{self._name}: {error}") from error
 
     def _note(self, rows: list[dict[str, float]], samples: int, keep: bool) -> None:
         """Set the attributes that tell how training went."""

@@ -15,7 +15,7 @@ from sklearn.utils.validation import column_or_1d
 
 from lepton.array import Tensor
 from lepton.estimator.class_weight import class_factors, refuse_balanced, weigh_samples
-from lepton.estimator.weights import check_classes
+from lepton.estimator.labels import check_classes, check_present
 from lepton.nn import Module, functional
 from lepton.tabular.network import Array, Inputs, NetworkEstimator, float_dtype
 
@@ -65,6 +65,7 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
     ) -> None:
         """Fit; `keep` and `resume` as in `_train`, `classes` all classes where y may lack some."""
         keep = keep and hasattr(self, "classes_")
+        check_present(self._name, y)
         inputs, y, weight = self._fit_inputs(X, y, sample_weight, keep)
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
