@@ -4,10 +4,12 @@
 import gzip
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.datasets import prefetch_threads
 
 from lepton.data import TableBatches
 
@@ -95,6 +97,33 @@ def test_shuffled_tables_keep_rows_whole(tmp_path, buffer):
         assert (first != second).any()
 
 
+@pytest.mark.parametrize("prefetch", [0, 1, 2])
+def test_reading_ahead_changes_neither_batches_nor_errors(tmp_path, prefetch):
+    for i in range(2):
+        write_table(tmp_path / f"{i}.parquet", b=[*range(9), None] if i else range(10))
+    batches = TableBatches(tmp_path, "a", 4, columns=["b"], prefetch=prefetch)
+    seen = []
+    with pytest.raises(ValueError, match=r"1\.parquet: row 9: column 'b' has a missing value"):
+        seen.extend(X[:, 0].tolist() for X, _ in batches)
+    assert seen == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1], [2, 3, 4, 5]]
+    assert not prefetch_threads()
+
+
+@pytest.mark.parametrize("how", [ValueError, KeyboardInterrupt, None])
+def test_a_loop_that_is_left_leaves_no_thread(tmp_path, how):
+    write_table(tmp_path / "table.parquet", 1000)
+    batches = TableBatches(tmp_path, "a", 10, columns=["b"])
+    with suppress(ValueError, KeyboardInterrupt):
+        for _ in batches:
+            assert len(prefetch_threads()) == 1
+            if how is None:
+                break
+            raise how
+    assert not prefetch_threads()
+    assert sum(len(X) for X, _ in batches) == 1000
+    assert not prefetch_threads()
+
+
 def test_whole_numbers_may_turn_into_fractions(tmp_path):
     path = tmp_path / "late.csv"
     path.write_text("a,b\n" + "1,2\n" * 1_500_000 + "1,2.5\n")
@@ -133,6 +162,8 @@ def test_every_way_a_table_can_lie(tmp_path):
     assert "row 1: column 'b' has a missing value" in table_refused(ValueError, csv)
     with pytest.raises(ValueError, match="dtype expects float32 or float64, got int32"):
         TableBatches(csv, dtype="int32")
+    with pytest.raises(ValueError, match=r"TableBatches: prefetch.*-1"):
+        TableBatches(csv, prefetch=-1)
     with pytest.raises(TypeError, match="columns expects a list of names, got 'a'"):
         TableBatches(csv, columns="a")
 

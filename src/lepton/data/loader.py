@@ -13,7 +13,7 @@ from lepton.array import asarray
 from lepton.data.collate import map_arrays, to_numpy
 from lepton.data.dataset import ArrayDataset, Samples, Subset, fetch, gather
 from lepton.data.indices import Indices, check_seed, permutation
-from lepton.data.prefetch import Prefetcher
+from lepton.data.prefetch import read_ahead
 
 __all__ = ["DataLoader"]
 
@@ -186,19 +186,13 @@ class DataLoader:
     def _hand_out(self, token: object, batches: Iterator[Any]) -> Iterator[Any]:
         """Count the batches as they leave; only the newest iteration moves the position."""
         # A gather takes some microseconds, a hand-over from thread to thread 100.
-        threaded = self.prefetch > 0 and not self._gathers()
-        ahead = Prefetcher(batches, self.prefetch) if threaded else None
-        try:
-            for batch in batches if ahead is None else ahead:
-                if self._running is token:
-                    self._position += 1
-                yield batch
-                del batch  # its memory is free before the next one is made
+        for batch in read_ahead(batches, 0 if self._gathers() else self.prefetch):
             if self._running is token:
-                self._epoch, self._position, self._running = self._epoch + 1, 0, None
-        finally:
-            if ahead is not None:
-                ahead.close()
+                self._position += 1
+            yield batch
+            del batch  # its memory is free before the next one is made
+        if self._running is token:
+            self._epoch, self._position, self._running = self._epoch + 1, 0, None
 
     def _gathers(self) -> bool:
         """Tell whether a batch is a mere gather from memory: no thread, no checks."""

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-__all__ = ["Prefetcher"]
+__all__ = ["Prefetcher", "read_ahead"]
 
 T = TypeVar("T")
 
@@ -103,3 +103,18 @@ class Prefetcher(Iterator[T]):
     def close(self) -> None:
         """Stop the background thread and wait until it has ended."""
         self._finalizer()
+
+
+def read_ahead(source: Iterator[T], depth: int) -> Iterator[T]:
+    """Iterate over `source`, up to `depth` items ahead in a background thread; 0 works without one.
+
+    However the loop ends, by `break`, an exception or Ctrl-C, the thread ends with it.
+    """
+    if not depth:
+        yield from source
+        return
+    ahead = Prefetcher(source, depth)
+    try:
+        yield from ahead
+    finally:
+        ahead.close()

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lepton._check import check_int
+from lepton.array import asarray, stack
 from lepton.data.indices import check_seed, permutation
+from lepton.data.prefetch import read_ahead
 from lepton.data.readers.arrow import (
     CSV,
     PARQUET,
@@ -26,8 +28,6 @@ from lepton.data.readers.arrow import (
 __all__ = ["TableBatches"]
 
 Block = tuple[NDArray[Any], ...]  # X, or X and y
-
-_CACHED_ROWS = 1024  # rows of X that stay in cache while their columns are filled in
 
 
 class TableBatches:
@@ -56,6 +56,9 @@ class TableBatches:
         another order in each pass, too. It bounds the memory.
     seed
         Of the orders; each pass has its own. If not given, it is drawn from Lepton's random state.
+    prefetch
+        How many batches a background thread reads ahead while one is learned from; 0 works without
+        a thread.
 
     Attributes
     ----------
@@ -101,6 +104,7 @@ class TableBatches:
         dtype: DTypeLike = np.float64,
         shuffle_buffer: int = 0,
         seed: int | None = None,
+        prefetch: int = 1,
     ) -> None:
         name = type(self).__name__
         arrow()
@@ -108,6 +112,7 @@ class TableBatches:
         self.target = target
         self.batch_size = check_int(name, "batch_size", batch_size, 1)
         self.shuffle_buffer = check_int(name, "shuffle_buffer", shuffle_buffer, 0)
+        self.prefetch = check_int(name, "prefetch", prefetch, 0)
         self.dtype = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"{name}: dtype expects float32 or float64, got {self.dtype}")
@@ -127,8 +132,9 @@ class TableBatches:
         blocks = self._blocks(stream)
         if self.shuffle_buffer:
             blocks = self._shuffled(blocks, stream)
-        for block in _gather(blocks, self.batch_size):
+        for block in read_ahead(_gather(blocks, self.batch_size), self.prefetch):
             yield block if self.target is not None else block[0]
+            del block  # its memory is free before the next one is made
 
     def __repr__(self) -> str:
         shown = f"{str(self.path)!r}, target={self.target!r}, columns={self.columns}"
@@ -191,12 +197,10 @@ class TableBatches:
                     row += batch.num_rows
 
     def _arrays(self, file: Path, batch: Any, row: int) -> Block:
-        X = np.empty((batch.num_rows, len(self.columns)), self.dtype)
         features = [self._values(file, batch, column, row) for column in self.columns]
-        for begin in range(0, batch.num_rows, _CACHED_ROWS):
-            rows = slice(begin, begin + _CACHED_ROWS)
-            for j, values in enumerate(features):
-                X[rows, j] = values[rows]
+        X = stack(
+            [asarray(values.astype(self.dtype, copy=False)) for values in features], axis=1
+        ).numpy()
         if np.isnan(X.sum()) and (missing := np.argwhere(np.isnan(X))).size:
             self._refuse_missing(file, self.columns[missing[0, 1]], row + int(missing[0, 0]))
         if self.target is None:
