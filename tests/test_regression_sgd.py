@@ -368,7 +368,7 @@ def test_bad_parts_are_refused() -> None:
     model.partial_fit(X, y, classes=[2, 1, 0])
     with pytest.raises(ValueError, match=r"expects the classes \[0, 1, 2\] of the first call"):
         model.partial_fit(X, y, classes=[0, 1])
-    with pytest.raises(ValueError, match=r"y expects the classes \[0, 1, 2\], got .*3"):
+    with pytest.raises(ValueError, match=r"y expects the classes \[0, 1, 2\], got 3$"):
         model.partial_fit(X, np.full(len(X), 3))
     with pytest.raises(ValueError, match="features"):
         model.partial_fit(X[:, :2], y)

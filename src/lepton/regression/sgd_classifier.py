@@ -262,7 +262,8 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         strange = classes[labels] != y
         if strange.any():
             raise ValueError(
-                f"{self._name}: y expects the classes {classes.tolist()}, got {y[strange][0]!r}"
+                f"{self._name}: y expects the classes {classes.tolist()}, "
+                f"got {y[strange].tolist()[0]!r}"
             )
         self.classes_ = classes
         factors = class_factors(self._name, self.class_weight, classes, labels, weight)
