@@ -154,7 +154,7 @@ def test_one_weighted_row_cannot_be_left_out() -> None:
 def test_of_constant_columns_nothing_is_known() -> None:
     X = np.array([[1.0, 7.0], [2.0, 7.0], [3.0, 7.0], [4.0, 7.0]])
     model = LinearRegression().fit(X, [1.0, 2.0, 2.0, 4.0])
-    with pytest.warns(UserWarning, match="collinear columns.*: x1"):
+    with pytest.warns(UserWarning, match="constant columns.*: x1"):
         summary = model.summary()
     assert np.isnan(summary.std_err[2])
     assert np.isfinite(summary.std_err[:2]).all()

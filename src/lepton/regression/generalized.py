@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from scipy.linalg import eigh
+from sklearn.exceptions import ConvergenceWarning
 
 from lepton._check import check_bool, check_choice, check_int, check_number
-from lepton.estimator.weights import count_weighted
+from lepton.estimator.weights import total_weight
 from lepton.regression.linear_model import LinearModel
+from lepton.regression.maximum import Maximum
 from lepton.regression.objective import Objective
 from lepton.regression.preconditioner import hessian_model, preconditioner
 from lepton.regression.proximal import proximal_newton
 from lepton.regression.solvers import Solution, lbfgs, newton
-from lepton.regression.summary import Inference, Summarised
+from lepton.regression.summary import Inference, Summarised, list_coefficients
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from lepton.regression.loss import Likelihood
 
 __all__ = ["GeneralizedLinearModel"]
 
@@ -40,6 +44,7 @@ class GeneralizedLinearModel(LinearModel, Summarised):
     tol: float
     max_iter: int
     warm_start: bool
+    _remedy: str  # the penalty that gives every fit a solution
     n_iter_: Any
 
     def _check_solver(self) -> None:
@@ -80,27 +85,33 @@ class GeneralizedLinearModel(LinearModel, Summarised):
             return start
         return self._last_solution(objective)
 
-    def _infer(self, title: str, objective: Objective, params: NDArray[Any]) -> Inference | None:
-        """Large-sample inference from the information at the maximum of the likelihood."""
+    def _infer(
+        self, title: str, objective: Objective, solution: Solution
+    ) -> tuple[NDArray[Any], Inference | None]:
+        """Large-sample inference from the information at the maximum of the likelihood.
+
+        Parameters come first: of all that are as likely, the shortest. A warning tells where
+        the likelihood has no maximum; to be called by `fit`.
+        """
+        params = solution.params
         if objective.l2 > 0 or objective.shape[0] > 1:
-            return None
-        value, _, (hessian,) = objective.second_order(params)
-        hessian = hessian / objective.unit
-        mean = np.zeros(objective.features)
-        information, total = hessian[:-1, :-1], hessian[-1, -1]
-        if self.fit_intercept:
-            shift = hessian[-1, :-1] / total
-            mean = objective.centre + shift
-            information = information - total * np.outer(shift, shift)
-        scale = np.sqrt(np.maximum(np.diagonal(information), 0))
-        scale[scale == 0] = 1
-        values, vectors = eigh(information / np.outer(scale, scale))
-        kept = values > len(values) * np.finfo(np.float64).eps * values.max(initial=0.0)
+            return params, None
+        maximum = Maximum(objective, cast("Likelihood", objective.loss), params)
+        params, endless = maximum.shortest(), maximum.endless()
+        if endless.any():
+            names = list_coefficients(self, endless)
+            warnings.warn(
+                f"{self._name}: no finite coefficients are the most likely ones: those of "
+                f"{names} grow until tol or max_iter stops them; a penalty ({self._remedy}) "
+                "bounds them",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        data, factor = maximum.data, maximum.factor
         coef, intercept = params[:, :-1], params[:, -1] - params[:, :-1] @ objective.centre
-        samples = float(count_weighted(objective.samples, objective.weight))
-        rank = int(kept.sum())
-        terms = rank + self.fit_intercept
-        likelihood = self._likelihood(objective, value / objective.unit)
+        samples = total_weight(objective.samples, objective.weight)
+        terms = factor.rank + self.fit_intercept
+        likelihood = self._likelihood(objective, maximum.value)
         measures = {
             "samples": samples,
             "residual degrees of freedom": samples - terms,
@@ -108,17 +119,18 @@ class GeneralizedLinearModel(LinearModel, Summarised):
             "AIC": 2 * terms - 2 * likelihood,
             "BIC": np.log(samples) * terms - 2 * likelihood,
         }
-        return Inference(
+        return params, Inference(
             title=title,
             estimates=coef.T.copy(),
             intercept=intercept if self.fit_intercept else None,
-            rows=(vectors[:, kept] * np.sqrt(values[kept])).T * scale,
-            x_mean=mean,
-            total_weight=float(total),
+            rows=factor.rows(),
+            x_mean=data.x_mean.astype(np.float64),
+            total_weight=total_weight(len(data.X), data.weight),
             dispersion=np.ones(1),
             df_resid=np.inf,
             measures={name: np.array([number]) for name, number in measures.items()},
-            rank=rank,
+            rank=factor.rank,
+            endless=endless,
         )
 
     def _likelihood(self, objective: Objective, loss: float) -> float:

@@ -17,7 +17,7 @@ from lepton.estimator.weights import total_weight
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Centred", "Factor", "factorise", "solve"]
+__all__ = ["Centred", "Factor", "back_substitute", "factorise", "shortest", "solve"]
 
 # Below this many elements the orthogonal factors are kept whole and the solution is refined.
 _SMALL = 1 << 14
@@ -254,7 +254,7 @@ def solve(data: Centred, factor: Factor) -> NDArray[Any]:
 
     float64, or wider where they have been refined.
     """
-    coef = _back(factor, factor.rotated)
+    coef = back_substitute(factor, factor.rotated)
     if factor.Q is not None:
         return _refine(data, factor, coef)
     if factor.refine:
@@ -262,22 +262,29 @@ def solve(data: Centred, factor: Factor) -> NDArray[Any]:
         for x, y in data.blocks():
             right += x.T @ (y - x @ coef)
         right /= factor.scale[:, None]
-        coef += _back(factor, linalg.solve_triangular(factor.R, right, trans="T"))
+        coef += back_substitute(factor, linalg.solve_triangular(factor.R, right, trans="T"))
     return coef
 
 
-def _back(factor: Factor, rotated: NDArray[np.float64]) -> NDArray[np.float64]:
+def back_substitute(factor: Factor, rotated: NDArray[np.float64]) -> NDArray[np.float64]:
     """The shortest b with R b = rotated, in the original order and scale."""
     p, rank = len(factor.scale), factor.rank
+    if rank < p:
+        return shortest(factor.rows(), rotated)
     coef = np.zeros((p, rotated.shape[1]))
-    if rank == p:
-        coef[factor.order] = linalg.solve_triangular(factor.R, rotated, check_finite=False)
-        coef /= factor.scale[:, None]
-    elif rank:
-        Q, R = linalg.qr(factor.rows().T, mode="economic", check_finite=False)
-        coef = Q @ linalg.solve_triangular(R, rotated, trans="T", check_finite=False)
-        coef[factor.scale == 0] = 0  # not only nearly
+    coef[factor.order] = linalg.solve_triangular(factor.R, rotated, check_finite=False)
+    coef /= factor.scale[:, None]
     return coef
+
+
+def shortest(rows: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The shortest solutions b of ``rows b = right``, where no row depends on the others."""
+    solution = np.zeros((rows.shape[1], right.shape[1]))
+    if len(rows):
+        Q, R = linalg.qr(rows.T, mode="economic", check_finite=False)
+        solution = Q @ linalg.solve_triangular(R, right, trans="T", check_finite=False)
+        solution[~rows.any(axis=0)] = 0  # not only nearly
+    return solution
 
 
 def _refine(data: Centred, factor: Factor, coef: NDArray[Any]) -> NDArray[Any]:
@@ -305,7 +312,7 @@ def _refine(data: Centred, factor: Factor, coef: NDArray[Any]) -> NDArray[Any]:
         if not size < last / 2:  # rounding is all that is left
             break
         last = size
-        coef += _back(factor, change)
+        coef += back_substitute(factor, change)
         residual += unmet - factor.Q @ change
     factor.residual = (residual**2).sum(0).astype(np.float64)
     return coef

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LinearRegression"]
 
+_ROUNDING = 4  # units: residuals below are those of a perfect fit
+
 
 class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
     """Ordinary least squares: the coefficients that minimise ``sum_i w_i (y_i - x_i b - b0)^2``.
@@ -44,6 +46,8 @@ class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
         Number of columns that do not depend on the others.
     singular_ : ndarray of shape (min(samples, features),)
         Singular values of centred X.
+    inference_ : object or None
+        What `summary` is made of; None with ``positive=True``.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, if X had names
 
@@ -120,11 +124,16 @@ def _inference(data: Centred, factor: Factor, coef: NDArray[np.float64], centre:
     df_resid = n - terms
     rss = factor.residual if factor.closed_form or factor.Q is not None else None
     rss = data.residual_sums(coef) if rss is None else rss
+    # What rounding of y and of the products x b leaves.
+    norms = factor.scale**2 + data.offsets() ** 2
+    size = factor.total + data.y_mean**2 * total_weight(len(data.X), weight) + norms @ coef**2
+    rounding = ((_ROUNDING * np.finfo(data.X.dtype).eps) ** 2 * size).astype(np.float64)
+    exact = (rss <= rounding) | (df_resid == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         dispersion = rss / df_resid if df_resid > 0 else np.full_like(rss, np.nan)
-        r2 = 1 - rss / factor.total
-        f = (factor.total - rss) / factor.rank / dispersion
-        likelihood = -n / 2 * (np.log(2 * np.pi * rss / n) + 1)
+        r2 = np.where(factor.total <= rounding, np.nan, 1 - rss / factor.total)
+        f = np.where(exact, np.nan, (factor.total - rss) / factor.rank / dispersion)
+        likelihood = np.where(exact, np.nan, -n / 2 * (np.log(2 * np.pi * rss / n) + 1))
     if weight is not None:
         likelihood = likelihood + np.log(weight[weight > 0], dtype=np.float64).sum() / 2
     measures = {
@@ -150,4 +159,5 @@ def _inference(data: Centred, factor: Factor, coef: NDArray[np.float64], centre:
         df_resid=df_resid,
         measures=measures,
         rank=factor.rank,
+        exact=exact,
     )

@@ -63,11 +63,15 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
     intercept_ : ndarray of shape (1,) or (classes,)
     n_iter_ : ndarray of shape (1,)
         Iterations over all rows.
+    inference_ : object or None
+        What `summary` is made of; None with a penalty or more than two classes.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, if X had names
 
     Notes
     -----
+    Without a penalty, of all coefficients that are as likely the shortest are taken.
+
     scikit-learn's ``dual``, ``intercept_scaling``, ``random_state``, ``verbose`` and ``n_jobs``
     have no counterpart: no solver here would use them.
 
@@ -85,6 +89,8 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
     >>> model.predict_proba([[1.5]]).round(6)
     array([[0.5, 0.5]])
     """
+
+    _remedy = "a finite C"
 
     def __init__(
         self,
@@ -129,7 +135,8 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` iterations were not enough.
+            If `max_iter` iterations were not enough, or, without a penalty, no finite coefficients
+            are the most likely ones (classes that a plane tells apart, a level without events).
         """
         self._check_solver()
         if not (isinstance(self.C, float) and math.inf == self.C):
@@ -158,11 +165,11 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
         )
         solution = self._minimise(objective, self._start(objective), l1)
         solution.warn(self._name)
-        self.coef_, self.intercept_ = objective.finish(solution.params)
+        params, self.inference_ = solution.params, None
+        if not l1:
+            params, self.inference_ = self._infer("Logistic regression", objective, solution)
+        self.coef_, self.intercept_ = objective.finish(params)
         self.n_iter_ = np.array([solution.n_iter], np.int32)
-        self.inference_ = (
-            None if l1 > 0 else self._infer("Logistic regression", objective, solution.params)
-        )
         return self
 
     def _targets(self, labels: NDArray[Any], dtype: Any) -> tuple[NDArray[Any], Any]:

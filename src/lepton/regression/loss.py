@@ -22,6 +22,7 @@ __all__ = [
     "EpsilonInsensitiveLoss",
     "HingeLoss",
     "HuberLoss",
+    "Likelihood",
     "Loss",
     "ModifiedHuberLoss",
     "MultinomialLoss",
@@ -46,6 +47,13 @@ class Loss(Protocol):
 
         The last two are [outputs, samples]; all have the dtype of eta.
         """
+
+
+class Likelihood(Loss, Protocol):
+    """The negative logarithm of a likelihood."""
+
+    def resists(self, move: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        """The part of a move of predictors along which the loss rises for ever, of each sample."""
 
 
 class BoundedLoss(Loss, Protocol):
@@ -76,6 +84,11 @@ class BinomialLoss:
     def log_mean(self, eta: NDArray[Any]) -> NDArray[Any]:
         """The logarithms of the probabilities, exact where these are next to 0."""
         return np.concatenate([log_expit(-eta), log_expit(eta)])
+
+    def resists(self, move: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        """See `Likelihood.resists`."""
+        back: NDArray[Any] = np.maximum(-y * move, 0)
+        return back
 
 
 class MultinomialLoss:
@@ -118,9 +131,13 @@ class PoissonLoss:
 
     def mean(self, eta: NDArray[Any]) -> NDArray[Any]:
         """The expected counts, of the shape of eta."""
-        with np.errstate(over="ignore"):
-            mean: NDArray[Any] = np.exp(eta)
+        mean: NDArray[Any] = np.exp(eta)
         return mean
+
+    def resists(self, move: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
+        """See `Likelihood.resists`."""
+        up: NDArray[Any] = np.where(y > 0, np.abs(move), np.maximum(move, 0))
+        return up
 
     def deviance(self, y: NDArray[Any], mean: NDArray[Any]) -> NDArray[Any]:
         """``2 (y log(y / mean) - y + mean)`` of each sample."""

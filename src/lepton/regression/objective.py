@@ -62,6 +62,7 @@ class Objective:
             weight = None
         rows = self.X[some].astype(np.float64)
         centre: NDArray[Any] = np.average(rows, axis=0, weights=weight)
+        np.clip(centre, rows.min(0), rows.max(0), out=centre)  # constant columns: without rounding
         return centre
 
     def sample(self, rows: int) -> Objective:
@@ -165,6 +166,24 @@ class Objective:
         if not self.fit_intercept:
             result[:, -1] = 1
         return result
+
+    def predictors(self, params: NDArray[Any]) -> NDArray[Any]:
+        """The linear predictors [outputs, samples] of parameters for any number of outputs."""
+        coef = lepton.asarray(params[:, :-1].astype(self.X.dtype))
+        product: NDArray[Any] = lepton.matmul(coef, lepton.asarray(self.X).T).numpy()
+        product += (params[:, -1] - params[:, :-1] @ self.centre)[:, None].astype(self.X.dtype)
+        return product
+
+    def by_sample(self, params: NDArray[Any]) -> tuple[float, NDArray[Any], NDArray[Any]]:
+        """The weighted sum of losses, and their slope and curvature [outputs, samples]."""
+        value, slopes = 0.0, np.empty((self.shape[0], self.samples), self.X.dtype)
+        curvature, begin = np.empty_like(slopes), 0
+        for rows, losses, slope, bend in self._pass(params, self._cached_rows()):
+            part = slice(begin, begin + len(rows))
+            value += float(losses.sum(dtype=np.float64))
+            slopes[:, part], curvature[:, part] = slope, bend
+            begin += len(rows)
+        return value, slopes, curvature
 
     def _slopes(self, rows: NDArray[Any], slopes: NDArray[Any]) -> NDArray[Any]:
         """The gradient of a block of rows, from derivatives by its predictors."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,8 +50,14 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
     intercept_ : float
     n_iter_ : int
         Iterations over all rows.
+    inference_ : object or None
+        What `summary` is made of; None with a penalty.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, if X had names
+
+    Notes
+    -----
+    Without a penalty, of all coefficients that are as likely the shortest are taken.
 
     References
     ----------
@@ -63,6 +70,8 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
     >>> model.predict([[3.0]]).round(6)
     array([8.])
     """
+
+    _remedy = "alpha > 0"
 
     def __init__(
         self,
@@ -103,7 +112,8 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` iterations were not enough.
+            If `max_iter` iterations were not enough, or, without a penalty, no finite coefficients
+            are the most likely ones (classes that a plane tells apart, a level without events).
         """
         self._check_solver()
         alpha = check_number(self._name, "alpha", self.alpha, 0)
@@ -117,9 +127,9 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         level = float(np.log(max(mean, np.finfo(X.dtype).tiny)))
         solution = self._minimise(objective, self._start(objective, level))
         solution.warn(self._name)
-        coef, intercept = objective.finish(solution.params)
+        params, self.inference_ = self._infer("Poisson regression", objective, solution)
+        coef, intercept = objective.finish(params)
         self.coef_, self.intercept_, self.n_iter_ = coef[0], intercept[0], solution.n_iter
-        self.inference_ = self._infer("Poisson regression", objective, solution.params)
         return self
 
     def _least_target(self, dtype: Any) -> float:
@@ -145,8 +155,21 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         Returns
         -------
         ndarray of shape (samples,)
+
+        Warns
+        -----
+        RuntimeWarning
+            If a count is beyond the largest number of the dtype of X: it becomes infinite.
         """
-        return PoissonLoss().mean(self._linear_predictor(X))
+        with np.errstate(over="ignore"):
+            mean = PoissonLoss().mean(self._linear_predictor(X))
+        if beyond := int(np.isinf(mean).sum()):
+            warnings.warn(
+                f"{self._name}.predict: {beyond} expected counts are beyond {mean.dtype}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return mean
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """D2, the part of the deviance that the model explains: 1 at best, 0 for a constant.

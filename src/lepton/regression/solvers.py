@@ -92,15 +92,15 @@ def positive_solver(matrix: NDArray[Any]) -> Solve:
     """A function that solves ``matrix x = b``, along the last axis of b.
 
     Rows and columns of the matrix, positive semidefinite, are scaled to a diagonal of ones. Where
-    Cholesky's method finds the rest singular to working precision, x is of least norm.
+    the rest is singular to working precision, scaled x is of least norm.
     """
     diagonal = np.diagonal(matrix)
     scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     scaled = matrix / np.outer(scale, scale)
-    limit = len(matrix) * _EPS
+    limit = 10 * len(matrix) * _EPS  # of a pivot, none of which is below the least eigenvalue
     try:
         factor = cho_factor(scaled, lower=True)
-        if (np.diagonal(factor[0]) ** 2).min() > 10 * limit:
+        if (np.diagonal(factor[0]) ** 2).min() > limit:
             size = len(matrix)
 
             def solve(b: NDArray[Any]) -> NDArray[Any]:
@@ -112,7 +112,7 @@ def positive_solver(matrix: NDArray[Any]) -> Solve:
     except LinAlgError:
         pass
     values, vectors = eigh(scaled)
-    kept = values > limit * values.max(initial=0.0)
+    kept = values > limit
     vectors = vectors[:, kept]
     return lambda b: ((b / scale) @ vectors / values[kept]) @ vectors.T / scale
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from lepton._check import check_int, check_number
 from lepton.estimator import Estimator
+from lepton.regression.least_squares import shortest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,36 +37,42 @@ class Inference:
     title: str
     estimates: NDArray[np.float64]  # [features, targets]
     intercept: NDArray[np.float64] | None  # [targets]
-    rows: NDArray[np.float64]  # [rank or more, features]
+    rows: NDArray[np.float64]  # [rank, features]
     x_mean: NDArray[np.float64]
     total_weight: float
     dispersion: NDArray[np.float64]  # [targets]
     df_resid: float  # of Student's t; inf for the normal distribution
     measures: dict[str, NDArray[np.float64]]  # by name, one value for each target
     rank: int
+    # Whether residuals are no more than rounding, for each target.
+    exact: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
+    # Which coefficients, the intercept last, grow without end as the likelihood rises; or none.
+    endless: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
 
     def standard_errors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Of coefficients [features] and intercept [1], in units of the dispersion's root."""
         scale = np.sqrt((self.rows**2).sum(0))
         constant = scale == 0
-        scale[constant] = 1
         if self.rank == len(scale):
             R = linalg.qr(self.rows / scale, mode="r")[0][: len(scale)]
-            root = linalg.solve_triangular(R, np.eye(len(scale)))
+            root = linalg.solve_triangular(R, np.eye(len(scale))) / scale[:, None]
         else:
-            root = linalg.pinv(self.rows / scale)
-        root /= scale[:, None]
+            root = shortest(self.rows, np.eye(self.rank))  # as the coefficients are
         mean_part = self.x_mean @ root
         own = np.sqrt((root**2).sum(1))
         own[constant] = np.nan  # nothing is known of its coefficient
         return own, np.sqrt([1 / self.total_weight + mean_part @ mean_part])
 
+    def constant(self) -> NDArray[np.intp]:
+        """Places of the columns that are constant, as the intercept is, or 0 without one."""
+        return np.flatnonzero(~self.rows.any(axis=0))
+
     def collinear(self) -> NDArray[np.intp]:
-        """Places of the columns that depend on each other, or are constant as the intercept is."""
+        """Places of the columns that vary and depend on each other."""
         scale = np.sqrt((self.rows**2).sum(0))
-        used, constant = np.flatnonzero(scale > 0), np.flatnonzero(scale == 0)
+        used = np.flatnonzero(scale > 0)
         if not len(used) or 2 * len(self.rows) < len(used):  # far more columns than rows
-            return np.arange(len(scale))
+            return used
         square = np.zeros((max(len(used), len(self.rows)), len(used)))
         square[: len(self.rows)] = self.rows[:, used] / scale[used]
         _, s, V = linalg.svd(square, full_matrices=False)
@@ -74,8 +81,8 @@ class Inference:
         variance = (V / s[:, None]) ** 2
         shares = variance / variance.sum(0)
         weak = index > _CONDITION_INDEX
-        found = used[(shares[weak].sum(0) > _SHARE) & weak.any()]
-        return np.sort(np.concatenate([found, constant]))
+        found: NDArray[np.intp] = used[(shares[weak].sum(0) > _SHARE) & weak.any()]
+        return found
 
     def condition_number(self) -> float:
         """The largest by the smallest singular value of [1, X]."""
@@ -97,27 +104,28 @@ class Inference:
             raise IndexError(
                 f"{name}: target {target} is out of bounds for {self.estimates.shape[1]} targets"
             )
-        names = _feature_names(estimator, len(self.estimates))
+        features = feature_names(estimator, len(self.estimates))
         coef, (error, constant) = self.estimates[:, target], self.standard_errors()
+        names, endless = features, self.endless
         if self.intercept is not None:
-            names = ["intercept", *names]
+            names = [_intercept_name(features), *features]
             coef = np.concatenate([self.intercept[target : target + 1], coef])
-            error = np.concatenate([constant, error])
+            error, endless = np.concatenate([constant, error]), np.roll(endless, 1)
         error = error * np.sqrt(self.dispersion[target])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            statistic = coef / error
+        error[np.flatnonzero(endless[: len(error)])] = np.nan
         student = np.isfinite(self.df_resid)
         law = stats.t(self.df_resid) if student else stats.norm()
-        reach = law.ppf(1 - alpha / 2) * error if self.df_resid > 0 else np.full_like(error, np.nan)
-        places = self.collinear()
-        guilty = [_feature_names(estimator, len(self.estimates))[i] for i in places]
-        if guilty:
-            warnings.warn(
-                f"{name}: collinear columns, whose coefficients are hardly determined: "
-                f"{', '.join(guilty)}",
-                UserWarning,
-                stacklevel=3,
-            )
+        reach = law.ppf(1 - alpha / 2) * error if self.df_resid > 0 else error * np.nan
+        statistic = np.full_like(coef, np.nan)
+        np.divide(coef, error, out=statistic, where=(error > 0) & ~self.exact[target])
+        columns = {
+            "collinear": [
+                features[i] for i in self.collinear() if not self.endless[i : i + 1].any()
+            ],
+            "constant": [features[i] for i in self.constant()],
+            "endless": [names[i] for i in np.flatnonzero(endless)],
+        }
+        _warn(name, columns)
         return Summary(
             title=self.title,
             names=names,
@@ -131,13 +139,60 @@ class Inference:
             statistic_name="t" if student else "z",
             measures={k: float(v[target]) for k, v in self.measures.items()}
             | {"condition number": self.condition_number()},
-            collinear=guilty,
+            notes=self._notes(target, columns),
+            **columns,
         )
 
+    def _notes(self, target: int, columns: dict[str, list[str]]) -> list[str]:
+        notes = [f"{_KINDS[kind][0]}: {_listed(names)}" for kind, names in columns.items() if names]
+        if self.df_resid == 0:
+            notes.append("no residual degrees of freedom: errors are unknown")
+        elif self.exact[target]:
+            notes.append("no residuals beyond rounding: tests and likelihood say nothing")
+        return notes
 
-def _feature_names(estimator: Any, count: int) -> list[str]:
+
+# How notes and warnings call columns.
+_KINDS = {
+    "collinear": ("collinear columns", "whose coefficients are hardly determined"),
+    "constant": ("constant columns", "whose coefficients are not determined"),
+    "endless": ("coefficients that grow without end", "as the likelihood has no maximum"),
+}
+_LISTED = 20  # names
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _warn(owner: str, columns: dict[str, list[str]]) -> None:
+    """To be called by what `summary` calls."""
+    for kind, names in columns.items():
+        if names:
+            what, why = _KINDS[kind]
+            text = f"{owner}: {what}, {why}: {_listed(names)}"
+            warnings.warn(text, UserWarning, stacklevel=4)
+
+
+def feature_names(estimator: Any, count: int) -> list[str]:
+    """The names of features, x0, x1, ... where they have none."""
     found = getattr(estimator, "feature_names_in_", None)
     return [f"x{i}" for i in range(count)] if found is None else [str(n) for n in found]
+
+
+def _intercept_name(features: list[str]) -> str:
+    name = "intercept"
+    while name in features:
+        name = f"({name})"
+    return name
+
+
+def list_coefficients(estimator: Any, which: NDArray[np.bool_]) -> str:
+    """The names of coefficients, the intercept last, as text."""
+    features = feature_names(estimator, len(which) - 1)
+    names = np.array([*features, _intercept_name(features)], object)
+    return _listed(names[which].tolist())
 
 
 class Summarised(Estimator):
@@ -147,6 +202,19 @@ class Summarised(Estimator):
 
     def summary(self, alpha: float = 0.05, target: int = 0) -> Summary:
         """Coefficients with standard errors, tests and confidence intervals, and measures of fit.
+
+        Least squares, with n samples of weight above 0, rank r of centred X, and k = r + 1 terms
+        (r without an intercept): residual degrees of freedom n - k; ``R2 = 1 - RSS / TSS``, TSS
+        being around the mean, or around 0 without an intercept; adjusted R2
+        ``1 - (1 - R2) (n - 1) / (n - k)`` (n in place of n - 1 without an intercept); residual
+        standard error ``sqrt(RSS / (n - k))`` in the unit of y; ``F = (TSS - RSS) / r / (RSS /
+        (n - k))`` and its P; log-likelihood of normal errors with variances in proportion to 1 /
+        weight; ``AIC = 2 k - 2 log L`` and ``BIC = k log n - 2 log L``.
+
+        Likelihoods, where a weight is a count: n is the sum of weights, standard errors are those
+        of the information X'WX, statistics are normal. The condition number is the largest by the
+        smallest singular value of ``[1, X]``, weighted as the fit is. Of dependent columns errors
+        are those of the shortest coefficients. What a fit cannot tell is NaN, and a note says why.
 
         Parameters
         ----------
@@ -170,7 +238,7 @@ class Summarised(Estimator):
         Warns
         -----
         UserWarning
-            If columns are collinear; it names them.
+            If columns are collinear or constant, or coefficients grow without end; it names them.
         """
         check_is_fitted(self)
         if self.inference_ is None:
@@ -210,6 +278,9 @@ class Summary:
     statistic_name: str
     measures: dict[str, float]
     collinear: list[str] = field(default_factory=list)
+    constant: list[str] = field(default_factory=list)
+    endless: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
         """The columns of the table by their headings."""
@@ -256,8 +327,7 @@ class Summary:
             f"{a.ljust(left)}   {b}".rstrip()
             for a, b in zip(measures[:half], [*measures[half:], ""], strict=False)
         ]
-        notes = [f"collinear columns: {', '.join(self.collinear)}"] if self.collinear else []
-        return "\n".join([self.title, rule, *lines, rule, *pairs, *notes])
+        return "\n".join([self.title, rule, *lines, rule, *pairs, *self.notes])
 
     __repr__ = __str__
 
@@ -268,7 +338,8 @@ class Summary:
         head, *body = self._cells()
         table = row(head, "th") + "".join(row(cells, "td") for cells in body)
         measures = ", ".join(f"{html.escape(k)} {v:.6g}" for k, v in self.measures.items())
-        return f"<table><caption>{html.escape(self.title)}</caption>{table}</table>{measures}"
+        below = "<br>".join([measures, *map(html.escape, self.notes)])
+        return f"<table><caption>{html.escape(self.title)}</caption>{table}</table>{below}"
 
 
 def _at_the_point(column: list[str]) -> list[str]:
