@@ -18,7 +18,8 @@ import pytest
 from sklearn import metrics
 
 from lepton.cli import main
-from lepton.cli._table import Problem, read_table, split_rows
+from lepton.cli._problem import Problem, split_rows
+from lepton.cli._table import TableFile
 from lepton.estimator import Estimator
 from lepton.tabular import Schema
 from lepton.tabular.measures import ClassMeasures, RegressionMeasures, bootstrap
@@ -121,7 +122,7 @@ def test_predict_writes_a_row_for_each_row(
     new = homes()[["town", "price", "sold", "lift", "size"]].head(5)
     new.to_csv(tmp_path / "new.csv", index=False, sep=";")
     model = Estimator.load(run / "model.safetensors")
-    wanted = model.predict(read_table(str(table)).head(5).drop(columns="price"))
+    wanted = model.predict(TableFile(str(table)).read().head(5).drop(columns="price"))
     out = tmp_path / "out.csv"
     assert main(["predict", str(run), str(tmp_path / "new.csv"), "--output", str(out)]) == 0
     np.testing.assert_allclose(pandas.read_csv(out)["prediction"], wanted, rtol=1e-12)
@@ -165,7 +166,7 @@ def test_weights_of_rows_are_used_in_training_and_test(tmp_path: Path, capsys: A
     found = json.loads(capsys.readouterr().out)["measures"]
     model: Any = Estimator.load(tmp_path / "run" / "model.safetensors")
     assert "people" not in model.schema_.kinds
-    X = read_table(data)[list(model.schema_.kinds)]
+    X = TableFile(data).read()[list(model.schema_.kinds)]
     wanted = model.score(X, frame["price"], frame["people"])
     assert found["r2"]["value"] == pytest.approx(wanted, rel=1e-6)
     assert found["r2"]["low"] > 0.8
@@ -239,8 +240,8 @@ FILES = {
         ("train tabular {table} --target price --weight x", "--weight expects one of size"),
         ("train tabular {table} --target price --weight price", "another column than the target"),
         ("train tabular {table} --target price --weight lift", "numbers >= 0, got a boolean"),
-        ("train tabular {table} --target price --weight size", "got no value in row 0"),
-        ("train tabular {tmp}/debts.csv --target b --weight c", ">= 0, got -1 in row 1"),
+        ("train tabular {table} --target price --weight size", "got no value in line 2"),
+        ("train tabular {tmp}/debts.csv --target b --weight c", ">= 0, got -1 in line 3"),
         ("train tabular {table} --target price --time x", "--time expects one of size"),
         ("train tabular {table} --target price --time town", "numbers or dates, got a category"),
         ("train tabular {table} --target price --time size", "got missing values"),
@@ -253,8 +254,8 @@ FILES = {
         ("train tabular {table} --target lift --task regression", "expects numbers, got a boolean"),
         ("train tabular {table} --target sold --task classification", "got dates"),
         ("train tabular {table} --target town", "column 'town' (--target) has no value in 24 of "
-         "400 rows, the first in row 0"),
-        ("train tabular {tmp}/holes.csv --target b", "no value in 2 of 4 rows, the first in row 1"),
+         "400 rows, the first in line 2"),
+        ("train tabular {tmp}/holes.csv --target b", "2 of 4 rows, the first in line 3"),
         ("train tabular {tmp}/one.csv --target b", "expects at least 2 classes, got only 'x'"),
         ("train tabular {tmp}/same.csv --target b", "at least 2 different numbers, got only 2.5"),
         ("train tabular {tmp}/lonely.csv --target b", "expects columns besides the target 'b'"),
@@ -326,7 +327,7 @@ def test_text_of_iso_dates_becomes_dates_and_other_text_stays(tmp_path: Path) ->
         "day\ttime\tword\tpart\tlift\tnone\n"
         "2024-02-29\t2024-01-01T10:00:00Z\ta\t2024-01-01\tTrue\t\n\t\tb\tlater\t\t\n"
     )
-    frame = read_table(str(path))
+    frame = TableFile(str(path)).read()
     kinds = [frame[name].dtype.kind for name in ("day", "time")]
     assert kinds == ["M", "M"]
     assert frame["day"].isna().tolist() == [False, True]
@@ -348,26 +349,28 @@ def test_text_of_iso_dates_becomes_dates_and_other_text_stays(tmp_path: Path) ->
 )
 def test_the_target_tells_the_task(values: list[Any], task: str) -> None:
     frame = pandas.DataFrame({"x": range(len(values)), "y": values})
-    assert Problem.of("t.csv", frame, "y", "auto").task == task
+    assert Problem.of(TableFile("t.csv"), frame, "y", "auto").task == task
 
 
 def test_rows_are_split_by_time_or_at_random_with_all_classes_alike() -> None:
     frame = homes()
-    problem = Problem.of("t.csv", frame, "price", "auto")
-    train, test = split_rows("t.csv", problem, 0.25, 0, "sold")
+    problem = Problem.of(TableFile("t.csv"), frame, "price", "auto")
+    train, test = split_rows(TableFile("t.csv"), problem, 0.25, 0, "sold")
     assert frame["sold"].iloc[train].max() <= frame["sold"].iloc[test].min()
     late = frame.assign(new=np.where(frame["sold"] > "2022-10-01", "x", "y"))
     with pytest.raises(ValueError, match="only test rows have the class 'x'"):
-        split_rows("t.csv", Problem.of("t.csv", late, "new", "auto"), 0.25, 0, "sold")
+        split_rows(
+            TableFile("t.csv"), Problem.of(TableFile("t.csv"), late, "new", "auto"), 0.25, 0, "sold"
+        )
     for name in ("price", "lift"):
-        problem = Problem.of("t.csv", frame, name, "auto")
-        train, test = split_rows("t.csv", problem, 0.25, 0, None)
+        problem = Problem.of(TableFile("t.csv"), frame, name, "auto")
+        train, test = split_rows(TableFile("t.csv"), problem, 0.25, 0, None)
         assert sorted([*train, *test]) == list(range(400))
         assert len(test) == 100
         if name == "lift":
             share = frame["lift"].iloc[test].mean()
             assert abs(share - frame["lift"].mean()) <= 0.01
-        assert split_rows("t.csv", problem, 0.25, 1, None)[1].tolist() != test.tolist()
+        assert split_rows(TableFile("t.csv"), problem, 0.25, 1, None)[1].tolist() != test.tolist()
 
 
 @pytest.mark.parametrize("classes", [2, 4])

@@ -18,12 +18,16 @@ Options = dict[str, Any]
 
 
 def add_option(
-    parser: argparse.ArgumentParser, defaults: Mapping[str, Any], name: str, text: str, **more: Any
+    parser: argparse._ActionsContainer,
+    defaults: Mapping[str, Any],
+    name: str,
+    text: str,
+    **more: Any,
 ) -> None:
     """Add ``--name``, whose default is in `defaults`; what is not given is not in the result."""
     default = defaults[name]
     words = " ".join(map(str, default)) if isinstance(default, list) else default
-    shown = "" if words in (None, "") else f" (default: {words})"
+    shown = "" if words in (None, "", False) else f" (default: {words})"
     flag = "--" + name.replace("_", "-")
     parser.add_argument(flag, default=argparse.SUPPRESS, help=text + shown, **more)
 

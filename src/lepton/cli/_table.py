@@ -1,66 +1,178 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands on tables share: reading files, the target column, parts to train and test."""
+"""What the commands on tables share: reading files, with dates, and naming places in them."""
 
 from __future__ import annotations
 
-import gzip
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lepton.data import stratified_split
+from lepton.data.readers.text import TextFormat, encoding_error
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
     from lepton.tabular import Schema
 
-__all__ = ["Problem", "pick_columns", "read_table", "split_rows"]
+__all__ = ["TableFile", "pick_columns"]
 
 _DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?"  # ISO 8601, the form that is read without guessing
-_FEW_CLASSES = 10
 
 
-def read_table(path: str, schema: Schema | None = None) -> DataFrame:
-    """Read a CSV or Parquet file; text in which all values are ISO dates becomes dates.
+class TableFile:
+    """A CSV or Parquet file; as text it is its path.
 
     Parameters
     ----------
     path : str
         Comma, semicolon, tab or bar separate the values of a CSV file, which may be compressed.
-    schema : Schema, optional
-        Of the table that a model was trained on: its columns are read as they were then.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it holds no rows, or is damaged.
+    options : mapping, optional
+        Those of a run: `sep`, `decimal`, `thousands`, `encoding`, `na_values`, `dates`.
     """
-    pandas = _pandas()
-    if not os.path.isfile(path):
-        what = "is a folder, no table" if os.path.isdir(path) else "no such file"
-        raise FileNotFoundError(f"{path}: {what}")
-    try:
-        if ".parquet" in Path(path).name or path.endswith(".pq"):
-            frame = pandas.read_parquet(path)
-        else:
-            texts = dict.fromkeys(_text_columns(schema), str)
-            frame = pandas.read_csv(path, sep=_separator(path), dtype=texts, low_memory=False)
-    except pandas.errors.EmptyDataError:
-        raise ValueError(f"{path}: the file is empty") from None
-    except ValueError as error:  # also what pandas and pyarrow raise for damaged files
-        raise ValueError(f"{path}: {error}") from error
-    if not len(frame):
-        raise ValueError(f"{path}: the table has no rows")
-    frame.columns = frame.columns.map(str)
-    return frame.assign(**dict(_find_dates(path, frame, schema)))
+
+    def __init__(self, path: str, options: Mapping[str, Any] | None = None) -> None:
+        self.path, self.options = path, dict(options or {})
+        self.dates: dict[str, str | None] = {}  # formats by column
+        for entry in self.options.get("dates") or []:
+            name, _, form = entry.partition("=")
+            self.dates[name] = form or None
+        self.text: TextFormat | None = None
+
+    def __str__(self) -> str:
+        return self.path
+
+    def place(self, row: int) -> str:
+        """Name a row, counted from 0, by its line in a CSV file."""
+        line = None if self.text is None else self.text.line(row)
+        return f"row {row}" if line is None else f"line {line:,}"
+
+    def date_options(self) -> list[str]:
+        """The option `dates` with the formats that were found in reading."""
+        return [name if form is None else f"{name}={form}" for name, form in self.dates.items()]
+
+    def read(self, schema: Schema | None = None) -> DataFrame:
+        """Read the file; text in which all values are ISO dates becomes dates.
+
+        Parameters
+        ----------
+        schema : Schema, optional
+            Of the table that a model was trained on: its columns are read as they were then.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it holds no rows, has two columns of one name, or is damaged.
+        """
+        pandas = _pandas()
+        if not os.path.isfile(self.path):
+            what = "is a folder, no table" if os.path.isdir(self.path) else "no such file"
+            raise FileNotFoundError(f"{self}: {what}")
+        name = Path(self.path).name.lower()
+        try:
+            if ".parquet" in name or name.endswith(".pq"):
+                frame = pandas.read_parquet(self.path).reset_index(drop=True)
+            else:
+                frame = self._read_text(schema)
+        except pandas.errors.EmptyDataError:
+            raise ValueError(f"{self}: the file is empty") from None
+        except UnicodeError as error:
+            raise encoding_error(str(self), "--encoding", error) from None
+        except ValueError as error:  # also what pandas and pyarrow raise for damaged files
+            cause = str(error).removeprefix(f"{self}: ")
+            raise ValueError(f"{self}: {cause}") from error
+        if not len(frame):
+            raise ValueError(f"{self}: the table has no rows")
+        frame.columns = frame.columns.map(str).str.strip()
+        self._refuse_twins(list(frame.columns))
+        return frame.assign(**self._find_dates(frame, schema))
+
+    def _read_text(self, schema: Schema | None) -> DataFrame:
+        pandas, options = _pandas(), self.options
+        names = ("encoding", "sep", "decimal", "na_values")
+        given = {name: options.get(name) for name in names}
+        self.text = text = TextFormat.find(str(self), self.path, **given)
+        header, first = ([name.strip() for name in row] for row in text.head(2))
+        if len(first) > len(header):  # pandas would take the first values for names of rows
+            raise ValueError(
+                f"{self}: the header names {len(header)} columns, but rows have {len(first)} values"
+            )
+        self._refuse_twins([name for name in header if name])
+        frame: DataFrame = pandas.read_csv(
+            self.path,
+            sep=text.sep,
+            decimal=text.decimal,
+            thousands=options.get("thousands"),
+            encoding=text.encoding,
+            na_values=list(text.missing),
+            skipinitialspace=True,
+            dtype=dict.fromkeys([*_text_columns(schema), *self.dates], str),
+            low_memory=False,
+        )
+        return frame
+
+    def _refuse_twins(self, names: Sequence[str]) -> None:
+        twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
+        if twice is not None:
+            raise ValueError(f"{self}: expects columns with different names, got {twice!r} twice")
+
+    def _find_dates(self, frame: DataFrame, schema: Schema | None) -> dict[str, Series[Any]]:
+        pandas = _pandas()
+        kinds = {} if schema is None else schema.kinds
+        found = {}
+        for name in self.dates:
+            if name in frame:
+                found[name] = self._read_dates(name, frame[name])
+            elif schema is None:
+                known = _shorten(frame.columns)
+                raise ValueError(f"{self}: --dates expects one of {known}, got {name!r}")
+        for name, column in frame.items():
+            if name in found or pandas.api.types.infer_dtype(column, skipna=True) != "string":
+                continue
+            wanted = kinds.get(name, "date") == "date"
+            if not wanted or not column.dropna().head(100).str.fullmatch(_DATE).all():
+                continue
+            try:
+                found[name] = pandas.to_datetime(column, format="ISO8601", utc=True)
+            except ValueError as error:
+                if name in kinds:
+                    raise ValueError(f"{self}: column {name!r} expects dates: {error}") from error
+        return found
+
+    def _read_dates(self, name: str, column: Series[Any]) -> Series[Any]:
+        """The dates of a column of ``--dates``; a format that was found is kept for other files."""
+        pandas = _pandas()
+        types = pandas.api.types
+        if types.is_datetime64_any_dtype(column.dtype):
+            return column
+        if types.is_numeric_dtype(column.dtype):  # 20240131
+            column = column.astype("Int64")
+        text = column.astype("string").str.strip()
+        given = self.dates[name]
+        formats = [given] if given is not None else _guess_formats(text.dropna().head(10).tolist())
+        read = {
+            form: pandas.to_datetime(text, format=form, errors="coerce", utc=True)
+            for form in formats
+        }
+        whole = {form: dates for form, dates in read.items() if (dates.notna() | text.isna()).all()}
+        owner = f"{self}: column {name!r} (--dates)"
+        if len(whole) > 1:
+            a, b = whole
+            raise ValueError(
+                f"{owner} reads as {a} and as {b}: say which, --dates {name}={a} or {name}={b}"
+            )
+        if not whole:
+            best = max(read, key=lambda form: read[form].notna().sum(), default=None)
+            bad = text.notna() if best is None else read[best].isna() & text.notna()
+            row = int(bad.to_numpy().argmax())
+            expected = "dates" if best is None else f"dates such as {best}"
+            raise ValueError(f"{owner} expects {expected}, got {text[row]!r} in {self.place(row)}")
+        ((self.dates[name], dates),) = whole.items()
+        return dates
 
 
 def _pandas() -> Any:
@@ -71,14 +183,15 @@ def _pandas() -> Any:
     return pandas
 
 
-def _separator(path: str) -> str:
-    """The separator that is most frequent in the first line."""
-    opened = gzip.open if path.endswith(".gz") else open
-    with opened(path, "rb") as file:
-        line = file.readline(1 << 16)
-    counts = {mark: line.count(mark.encode()) for mark in ",;\t|"}
-    best = max(counts, key=lambda mark: counts[mark])
-    return best if path.endswith((".csv", ".tsv", ".txt", ".gz")) and counts[best] else ","
+def _guess_formats(examples: Sequence[str]) -> list[str]:
+    """How a date may be read, with the month and with the day first."""
+    from pandas.tseries.api import guess_datetime_format
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that the day comes first after all
+        found = [guess_datetime_format(text, first) for text in examples for first in (False, True)]
+    forms = dict.fromkeys(form for form in found if form is not None)
+    return [form for form in forms if not re.match("%Y.?%d", form)]  # no one writes 2024-31-12
 
 
 def _text_columns(schema: Schema | None) -> list[str]:
@@ -87,191 +200,13 @@ def _text_columns(schema: Schema | None) -> list[str]:
     return [name for name, found in levels.items() if any(isinstance(v, str) for v in found)]
 
 
-def _find_dates(
-    path: str, frame: DataFrame, schema: Schema | None
-) -> list[tuple[str, Series[Any]]]:
-    pandas = _pandas()
-    kinds = {} if schema is None else schema.kinds
-    found = []
-    for name, column in frame.items():
-        if pandas.api.types.infer_dtype(column, skipna=True) != "string":
-            continue
-        wanted = kinds.get(name, "date") == "date"
-        if not wanted or not column.dropna().head(100).str.fullmatch(_DATE).all():
-            continue
-        try:
-            found.append((name, pandas.to_datetime(column, format="ISO8601", utc=True)))
-        except ValueError as error:
-            if name in kinds:
-                raise ValueError(f"{path}: column {name!r} expects dates: {error}") from error
-    return found
+def _shorten(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
 
 
-def pick_columns(path: str, frame: DataFrame, names: Sequence[str]) -> DataFrame:
+def pick_columns(path: object, frame: DataFrame, names: Sequence[str]) -> DataFrame:
     """Return the named columns of a table in that order; others are left out."""
     missing = [name for name in names if name not in frame]
     if missing:
         raise ValueError(f"{path}: lacks the column(s) {', '.join(map(repr, missing))}")
     return frame[list(names)]
-
-
-@dataclass
-class Problem:
-    """A target column and the features to tell it from."""
-
-    task: str  # "classification" or "regression"
-    features: DataFrame
-    target: NDArray[Any]
-    name: str
-    weight: NDArray[np.float64] | None = None  # of each row
-
-    @classmethod
-    def of(
-        cls,
-        path: str,
-        frame: DataFrame,
-        target: str,
-        task: str,
-        drop: Sequence[str] = (),
-        weight: str | None = None,
-    ) -> Problem:
-        """Take a table apart.
-
-        Parameters
-        ----------
-        path : str
-            What errors call the table.
-        frame : DataFrame
-            The table.
-        target : str
-            The column to predict.
-        task : {"auto", "classification", "regression"}
-            "auto" takes text, booleans and whole numbers of at most 10 values as classes.
-        drop : sequence of str
-            Columns to leave out.
-        weight : str, optional
-            The column of the weights of rows, which is left out, too.
-
-        Raises
-        ------
-        ValueError
-            If a column is not there, the target is none of the task, or weights are not numbers
-            >= 0.
-        """
-        named = [("target", target), *(("drop", name) for name in drop)]
-        named += [("weight", weight)] if weight is not None else []
-        for option, name in named:
-            if name not in frame:
-                known = ", ".join(frame.columns[:20]) + (", ..." if frame.shape[1] > 20 else "")
-                raise ValueError(f"{path}: --{option} expects one of {known}, got {name!r}")
-        if weight == target:
-            raise ValueError(f"{path}: --weight expects another column than the target {target!r}")
-        features = frame.drop(columns=[name for _, name in named])
-        if not features.shape[1]:
-            raise ValueError(f"{path}: expects columns besides the target {target!r}, got none")
-        task, values = _read_target(f"{path}: column {target!r} (--target)", frame[target], task)
-        weights = None
-        if weight is not None:
-            weights = _read_weight(f"{path}: column {weight!r} (--weight)", frame[weight])
-        return cls(task, features, values, target, weights)
-
-    def check_varied(self, path: str) -> None:
-        """Refuse a target of which there is nothing to learn."""
-        found = np.unique(self.target)
-        if len(found) < 2:
-            what = "2 classes" if self.task == "classification" else "2 different numbers"
-            raise ValueError(
-                f"{path}: column {self.name!r} (--target) expects at least {what}, "
-                f"got only {found.tolist()[0]!r}"
-            )
-
-
-def _read_target(owner: str, column: Series[Any], task: str) -> tuple[str, NDArray[Any]]:
-    from lepton.tabular.kinds import read_column
-
-    absent = column.isna().to_numpy()
-    if absent.any():
-        raise ValueError(
-            f"{owner} has no value in {absent.sum():,} of {len(column):,} rows, the first in row "
-            f"{int(absent.argmax())}: fill them in or leave these rows out"
-        )
-    kind, values = read_column(owner, str(column.name), column)
-    whole = kind == "number" and (values == np.round(values)).all()
-    if task == "auto":
-        few = whole and len(np.unique(values)) <= _FEW_CLASSES
-        task = "classification" if few or kind in ("category", "boolean") else "regression"
-    if task == "regression":
-        if kind != "number":
-            raise ValueError(f"{owner} expects numbers, got a {kind}")
-        return task, values
-    if kind == "date" or (kind == "number" and not whole):
-        got = "dates" if kind == "date" else "numbers that are not whole"
-        raise ValueError(f"{owner} expects classes, got {got}")
-    labels = {"number": np.int64, "boolean": np.bool_}.get(kind)
-    return task, values.astype(labels) if labels else column.to_numpy(object).astype(str)
-
-
-def _read_weight(owner: str, column: Series[Any]) -> NDArray[np.float64]:
-    from lepton.tabular.kinds import read_column
-
-    kind, values = read_column(owner, str(column.name), column)
-    if kind != "number":
-        raise ValueError(f"{owner} expects numbers >= 0, got a {kind}")
-    bad = ~(values >= 0)
-    if bad.any():
-        row = int(bad.argmax())
-        got = "no value" if np.isnan(values[row]) else f"{values[row]:g}"
-        raise ValueError(f"{owner} expects numbers >= 0, got {got} in row {row}")
-    weights: NDArray[np.float64] = values
-    return weights
-
-
-def split_rows(
-    path: str, problem: Problem, share: float, seed: int, time: str | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the numbers of the rows to train and to test on.
-
-    The test rows are the last `share` by the column `time`; without it a random share, of each
-    class alike.
-
-    Raises
-    ------
-    ValueError
-        If the column cannot order the rows, a part would be empty, or classes are in the test rows
-        alone.
-    """
-    rows = len(problem.target)
-    count = round(rows * share)
-    if not 0 < count < rows:
-        raise ValueError(
-            f"{path}: --test-size {share:g} of {rows:,} rows expects at least one row in each "
-            f"part, got {rows - count:,} to train and {count:,} to test on"
-        )
-    if time is not None:
-        order = _order_by(path, problem.features, time)
-    elif problem.task == "classification":
-        codes = np.unique(problem.target, return_inverse=True)[1]
-        return stratified_split(codes, share, seed)
-    else:
-        order = np.random.default_rng(seed).permutation(rows)
-    train, test = np.sort(order[: rows - count]), np.sort(order[rows - count :])
-    if problem.task == "classification":
-        new = sorted(set(problem.target[test].tolist()) - set(problem.target[train].tolist()))
-        if new:
-            raise ValueError(f"{path}: by --time {time} only test rows have the class {new[0]!r}")
-    return train, test
-
-
-def _order_by(path: str, features: DataFrame, name: str) -> NDArray[np.int64]:
-    """The rows in the order of a column of numbers or dates."""
-    from lepton.tabular.kinds import read_column
-
-    if name not in features:
-        known = ", ".join(features.columns[:20])
-        raise ValueError(f"{path}: --time expects one of {known}, got {name!r}")
-    kind, values = read_column(path, name, features[name])
-    ordered = kind in ("number", "date")
-    if not ordered or features[name].isna().any():
-        got = "missing values" if ordered else f"a {kind}"
-        raise ValueError(f"{path}: --time {name} expects numbers or dates, got {got}")
-    return np.argsort(np.asarray(values), kind="stable")

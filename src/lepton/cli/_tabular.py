@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lepton import plot
-from lepton.cli._table import Problem, pick_columns, read_table, split_rows
+from lepton.cli._notes import counter_columns
+from lepton.cli._problem import Problem, split_rows
+from lepton.cli._table import TableFile, pick_columns
 from lepton.metrics import confusion_matrix
 from lepton.training import RunDirectory, read_checkpoint
 
@@ -33,29 +36,46 @@ _MOST_CELLS = 100_000_000
 class Table:
     """A problem with its rows cut into those to train and those to test on."""
 
-    def __init__(self, problem: Problem, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        train: NDArray[np.int64],
+        test: NDArray[np.int64],
+        dropped: int = 0,
+        counters: Sequence[str] = (),
+    ) -> None:
         self.problem, self.train, self.test = problem, train, test
+        self.dropped = dropped  # rows without a target
+        self.counters = list(counters)  # columns left out, as they count the rows
 
     @classmethod
     def read(cls, options: dict[str, Any]) -> Table:
         """Read what the options of a run name."""
-        path = options["data"]
-        frame = read_table(path)
-        names = pick_columns(path, frame, options["categories"]).columns
+        file = TableFile(options["data"], options)
+        frame = file.read()
+        names = pick_columns(file, frame, options["categories"]).columns
         frame = frame.assign(**{name: frame[name].astype("category") for name in names})
+        used = [options["target"], options["weight"], options["time"], *options["drop"], *names]
+        counters = [name for name in counter_columns(frame) if name not in used]
         problem = Problem.of(
-            path, frame, options["target"], options["task"], options["drop"], options["weight"]
+            file,
+            frame.drop(columns=counters),
+            options["target"],
+            options["task"],
+            options["drop"],
+            options["weight"],
+            options["drop_missing_target"],
         )
-        problem.check_varied(path)
-        train, test = split_rows(
-            path, problem, options["test_size"], options["seed"], options["time"]
-        )
+        problem.check_varied(file)
+        share, time = options["test_size"], options["time"]
+        train, test = split_rows(file, problem, share, options["seed"], time)
         for rows, name in ((train, "train"), (test, "test")):
             if problem.weight is not None and not problem.weight[rows].any():
                 raise ValueError(
-                    f"{path}: --weight expects some > 0 in the {name} rows, got only 0"
+                    f"{file}: --weight expects some > 0 in the {name} rows, got only 0"
                 )
-        return cls(problem, train, test)
+        options["dates"] = file.date_options()
+        return cls(problem, train, test, len(frame) - len(problem.target), counters)
 
     def part(self, rows: NDArray[np.int64]) -> tuple[DataFrame, Any, Any]:
         """Features, target and weights, or None, of some rows."""
@@ -202,12 +222,11 @@ def pictures(
     plot.importance(names, means, deviations, folder / "importance.png", label)
 
 
-def predictions(model: Any, path: str) -> DataFrame:
+def predictions(model: Any, file: TableFile) -> DataFrame:
     """Predict each row of a file: the number, or the class and the probability of each class."""
     import pandas
 
-    frame = read_table(path, model.schema_)
-    X = pick_columns(path, frame, list(model.schema_.kinds))
+    X = pick_columns(file, file.read(model.schema_), list(model.schema_.kinds))
     if not hasattr(model, "classes_"):
         return pandas.DataFrame({"prediction": model.predict(X)})
     chances = model.predict_proba(X)

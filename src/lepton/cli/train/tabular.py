@@ -10,6 +10,7 @@ examples:
   lepton train tabular survey.csv --target income --weight people      a row stands for so many
   lepton train tabular sales.csv --target sold --time day --test-size 0.1    test on the last days
   lepton train tabular data.csv --target grade --task regression --drop id name
+  lepton train tabular haus.csv --target preis --decimal , --encoding cp1252 --dates gebaut=%d.%m.%Y
   lepton train tabular --resume runs/houses               go on after Ctrl-C or a crash
 """
 
@@ -25,9 +26,11 @@ import numpy as np
 
 import lepton
 from lepton._check import check_choice, check_int, check_number
+from lepton.cli._notes import notes
 from lepton.cli._output import print_confusion, print_json, print_table
+from lepton.cli._problem import Problem
 from lepton.cli._runs import add_option, add_run_options, open_run, say_how_to_go_on
-from lepton.cli._table import Problem, pick_columns, read_table
+from lepton.cli._table import TableFile, pick_columns
 from lepton.cli._tabular import (
     MODEL_FILE,
     Table,
@@ -50,7 +53,14 @@ DEFAULTS: dict[str, Any] = {
     "task": "auto",
     "drop": [],
     "categories": [],
+    "dates": [],
     "weight": None,
+    "drop_missing_target": False,
+    "sep": None,
+    "decimal": None,
+    "thousands": None,
+    "encoding": None,
+    "na_values": [],
     "test_size": 0.2,
     "time": None,
     "validation": 0.1,
@@ -74,8 +84,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("task", "classification or regression; auto looks at the target")
     option("drop", "columns to leave out", nargs="+", metavar="COLUMN")
     option("categories", "columns of numbers that are names", nargs="+", metavar="COLUMN")
+    option(
+        "dates",
+        "columns of dates that are not like 2024-12-31; the format is guessed if not "
+        "given, such as %%d.%%m.%%Y",
+        nargs="+",
+        metavar="COLUMN[=FORMAT]",
+    )
     option("weight", "the column of the rows' weights, in training and test", metavar="COLUMN")
     option("test_size", "share of the rows to test on", type=float)
+    option("drop_missing_target", "leave out rows without a target", action="store_true")
     option("time", "test on the last rows by this column, not on random ones", metavar="COLUMN")
     option("validation", "share of the training rows that chooses the best epoch", type=float)
     option("class_weight", "balanced: rare classes count as much as frequent ones")
@@ -87,6 +105,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     option("seed", "of the split, weights, order and dropout", type=int)
     option("checkpoint_every", "seconds between checkpoints inside an epoch", type=float)
     add_run_options(parser, "TABLE")
+    option = functools.partial(
+        add_option, parser.add_argument_group("text of a CSV file"), DEFAULTS
+    )
+    option("sep", "the mark between values (default: of , ; tab | the one that fits)")
+    option("decimal", "the decimal mark (default: a comma if numbers look like 0,5)")
+    option("thousands", "the mark between thousands", metavar="MARK")
+    option("encoding", "such as cp1252 or utf-16 (default: utf-8)")
+    option(
+        "na_values",
+        "what else stands for no value, besides NA, ?, - and the like",
+        nargs="+",
+        metavar="TEXT",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -169,16 +200,21 @@ def _introduce(directory: RunDirectory, table: Table, schema: Any, say: Any) -> 
         classes = np.unique(problem.target)
         shown = ", ".join(map(str, classes[:5])) + (", ..." if len(classes) > 5 else "")
         what = f"{len(classes)} classes ({shown})"
-    weights = "" if problem.weight is None else ", with weights"
+    more = "" if problem.weight is None else ", with weights"
+    more += f" ({table.dropped:,} without a target left out)" if table.dropped else ""
     print_table(schema.describe(), ["column", "kind", "missing", "values"], left=4, file=say)
     print(file=say)
     for name, value in {
         "target": f"{problem.name}: {what}",
-        "rows": f"{len(table.train):,} to train and {len(table.test):,} to test on{weights}",
+        "rows": f"{len(table.train):,} to train and {len(table.test):,} to test on{more}",
         "threads": f"{threads['threads']} ({threads['why']}), {lepton.isa()}",
         "run": directory.path,
     }.items():
         print(f"{name:<8} {value}", file=say)
+    for name in table.counters:
+        print(f"note     {name}: left out, as it counts the rows", file=say)
+    for name, text in notes(problem.features).items():
+        print(f"note     {name}: {text}", file=say)
     say.flush()
 
 
@@ -239,10 +275,16 @@ def evaluate(directory: RunDirectory, args: argparse.Namespace) -> None:
         table = Table.read(options)
         X, y, weight = table.part(table.test)
     else:
-        frame = read_table(args.data, model.schema_)
-        task = "classification" if hasattr(model, "classes_") else "regression"
-        problem = Problem.of(args.data, frame, options["target"], task, weight=options["weight"])
-        X = pick_columns(args.data, problem.features, list(model.schema_.kinds))
+        file = TableFile(args.data, options)
+        problem = Problem.of(
+            file,
+            file.read(model.schema_),
+            options["target"],
+            "classification" if hasattr(model, "classes_") else "regression",
+            weight=options["weight"],
+            drop_missing=options["drop_missing_target"],
+        )
+        X = pick_columns(file, problem.features, list(model.schema_.kinds))
         y, weight = problem.target, problem.weight
     result = measure(model, X, y, weight)
     name = args.data or options["data"]
@@ -259,7 +301,8 @@ def predict(directory: RunDirectory, args: argparse.Namespace) -> None:
     model = load_model(directory, args.checkpoint)
     if args.invert or args.top != 1:
         raise ValueError("--invert and --top are for pictures, and this run is on a table")
-    found = [(path, predictions(model, path)) for path in args.inputs]
+    options = directory.config["options"]
+    found = [(path, predictions(model, TableFile(path, options))) for path in args.inputs]
     if args.format == "json":
         rows = [{"file": path, "rows": frame.to_dict("records")} for path, frame in found]
         print_json({"run": str(directory.path), "predictions": rows})
