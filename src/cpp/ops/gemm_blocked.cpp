@@ -17,10 +17,13 @@ namespace {
 // Measured on Zen 3 to Zen 5: below this, b stays in the caches without packing. Each few rows of a
 // then pass along whole rows of b, so that of a column of b every fourth line need stay.
 constexpr int64_t kUnpackedElements = 300 * 300, kLinesApart = 4;
-// Up to so many rows of a are read in place: packing would cut them into unequal tiles.
-constexpr int64_t kRowsInPlace = 128;
+// Up to so many rows of a are read in place, twice as many if short: packing would cut them into
+// unequal tiles.
+constexpr int64_t kRowsInPlace = 128, kShortRow = 1024;
 // Tiles of rows up to which a small product is cut by panels only, which spares a round of threads.
 constexpr int64_t kSmallTiles = 40;
+// Elements of a that a task packs.
+constexpr int64_t kPackedAtOnce = 1 << 13;
 // Packed elements of b at a time, about half of a common last-level cache.
 constexpr int64_t kPackedElements = int64_t{1} << 22;
 // A first cache of 64 sets of 8 lines, as on most x86 CPUs.
@@ -49,9 +52,10 @@ class Blocked {
         kernel_(call.n <= gemm_part<T>().narrow.columns ? gemm_part<T>().narrow
                 : small_                                ? gemm_part<T>().tall
                                                         : gemm_part<T>().wide),
-        pack_a_(small_ ? call.a.column != 1 &&
-                             !(call.a.row == 1 && fits_cache<T>(call.k, call.a.column))
-                       : call.a.column != 1 || call.m > kRowsInPlace),
+        pack_a_(small_
+                    ? call.a.column != 1 &&
+                          !(call.a.row == 1 && fits_cache<T>(call.k, call.a.column))
+                    : call.a.column != 1 || call.m > (call.k > kShortRow ? 1 : 2) * kRowsInPlace),
         pack_b_(!small_ || call.b.column != 1 || !fits_cache<T>(call.k / kLinesApart, call.b.row)),
         panels_(ceil_div(call.n, kernel_.columns)),
         in_place_(pack_b_ ? 0 : call.n / kernel_.columns),
@@ -69,13 +73,14 @@ class Blocked {
     // Few rows: a task packs each panel just before its only use, in the cache next to the core.
     // In place, tasks are rows, which neither pack nor read the same rows of a twice.
     const bool all_rows =
-        pack_b_ && tiles_ <= (small_ ? kSmallTiles : most_tiles_) && panels_ >= wanted;
+        pack_b_ && tiles_ <= (small_ ? kSmallTiles : resident_tiles()) && panels_ >= wanted;
     const int64_t tiles = all_rows ? tiles_
                                    : std::clamp<int64_t>(ceil_div(tiles_, wanted),
                                                          std::min<int64_t>(tiles_, 4), most_tiles_);
     const int64_t row_blocks = ceil_div(tiles_, tiles);
     const int64_t groups = std::clamp<int64_t>(ceil_div(wanted, row_blocks), 1, panels_);
     if (row_blocks > 1) pack_b();
+    if (row_blocks == 1 && groups > 1 && pack_a_) pack_a();
     const auto tasks = [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t block = t / groups, group = t % groups;
@@ -92,6 +97,27 @@ class Blocked {
  private:
   int64_t first_row(int64_t tile) const {  // equal tiles, or groups of packed rows
     return pack_a_ ? std::min(tile * kernel_.max_rows, call_.m) : call_.m * tile / tiles_;
+  }
+  // Tiles of rows that stay in the second cache while panels pass.
+  int64_t resident_tiles() const {
+    return k_block_ <= 512 ? most_tiles_ * 512 / k_block_ : most_tiles_;
+  }
+  // All rows, for several groups of panels. Packing writes behind the end of a group.
+  void pack_a() {
+    a_group_ = call_.k + ceil_div(kMaxLanes, kernel_.max_rows);
+    a_.emplace(static_cast<size_t>(tiles_ * kernel_.max_rows * a_group_) * sizeof(T));
+    const auto pack = [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        const int64_t row = first_row(t);
+        kernel_.pack_rows(first_row(t + 1) - row, call_.k, call_.a.data + row * call_.a.row,
+                          call_.a.row, call_.a.column, a_->template as<T>() + row * a_group_);
+      }
+    };
+    if (parallel_)
+      parallel_for(0, tiles_, std::max<int64_t>(1, kPackedAtOnce / (kernel_.max_rows * call_.k)),
+                   pack);
+    else
+      pack(0, tiles_);
   }
   // All panels that are not read in place, for several blocks of rows.
   void pack_b() {
@@ -113,7 +139,7 @@ class Blocked {
   void run_block(int64_t t0, int64_t t1, int64_t j0, int64_t j1) const {
     const int64_t row0 = first_row(t0), rows = first_row(t1) - row0;
     std::optional<Scratch> packed_a, panel;
-    if (pack_a_)
+    if (pack_a_ && !a_)
       packed_a.emplace(static_cast<size_t>((t1 - t0) * kernel_.max_rows * k_block_ + kMaxLanes) *
                        sizeof(T));
     const int64_t together = std::min(panels_together(kernel_), j1 - j0);
@@ -123,7 +149,9 @@ class Blocked {
       const int64_t length = std::min(k_block_, call_.k - k0);
       MatrixView<T> a = {call_.a.data + row0 * call_.a.row + k0 * call_.a.column, call_.a.row,
                          call_.a.column};
-      if (pack_a_) {
+      if (a_) {
+        a.data = a_->template as<T>() + row0 * a_group_ + k0 * kernel_.max_rows;
+      } else if (pack_a_) {
         kernel_.pack_rows(rows, length, a.data, a.row, a.column, packed_a->as<T>());
         a.data = packed_a->as<T>();
       }
@@ -159,6 +187,7 @@ class Blocked {
     part.accumulate = k0 > 0 || call_.accumulate;
     part.row_end = panels_ == 1 && call_.c_row == call_.n && 2 * call_.n >= nr;
     part.packed_a = pack_a_;
+    part.a_group = a_ ? a_group_ : length;
     part.panels = end - j;
     part.b_panel = b_panel;
     // Of a last panel half empty only the first half is computed.
@@ -172,8 +201,8 @@ class Blocked {
   const bool pack_a_, pack_b_;
   const int64_t panels_, in_place_, tiles_;  // the first in_place_ panels are read so
   const bool parallel_;
-  int64_t k_block_, most_tiles_;
-  std::optional<Scratch> b_;
+  int64_t k_block_, most_tiles_, a_group_ = 0;
+  std::optional<Scratch> a_, b_;
 };
 
 // Sums of nothing: a and b may be null then.

@@ -40,6 +40,7 @@ struct PanelCall {
   // end of a row into the next one, which is written later; not at the last row.
   bool row_end;
   bool packed_a = false;            // a.data comes from pack_rows
+  int64_t a_group = 0;              // steps from a group of rows to the next, if not k
   int64_t panels = 1, b_panel = 0;  // how many, and elements of b from one to the next
 };
 
@@ -63,11 +64,12 @@ void multiply_panel(const GemmKernel<T>& kernel, const PanelCall<T>& call) {
     std::fill(std::copy(call.bias, call.bias + call.width, bias), bias + nr, T(0));
     first_bias = bias;
   }
+  const int64_t a_pitch = !call.packed_a ? call.a.row : call.a_group ? call.a_group : call.k;
   for (int64_t t = 0, row = 0; t < tiles; ++t, row += tile.rows) {
     T* c = call.c + row * call.c_row;
     const bool buffered = ragged && !(over && t + 1 < tiles);
     tile.rows = call.packed_a ? std::min(kernel.max_rows, call.rows - row) : least + (t < more);
-    tile.a = call.a.data + row * (call.packed_a ? call.k : call.a.row);
+    tile.a = call.a.data + row * a_pitch;
     tile.c_row = buffered ? nr : call.c_row;
     tile.accumulate = call.accumulate && !buffered;
     for (int64_t p = 0; p < call.panels; ++p) {

@@ -40,14 +40,12 @@ def check_sizes(owner: str, name: str, array: NDArray[Any], least: float = LEAST
         If the array is not finite, holds a number beyond 1e70, or a column of which no number
         counts, though not all are 0.
     """
-    tensor = lepton.asarray(array)
-    ends = float(lepton.min(tensor)), float(lepton.max(tensor))
-    if not np.isfinite(ends).all():
+    beyond = not _squares_add_up(array)
+    if beyond:
         assert_all_finite(array, estimator_name=owner, input_name=name)
     columns = array.reshape(len(array), -1)
-    if max(-ends[0], ends[1]) > LARGEST:
-        places = np.flatnonzero(_largest(columns) > LARGEST)
-    else:
+    places = np.flatnonzero(_largest(columns) > LARGEST) if beyond else np.empty(0, np.intp)
+    if not len(places):
         some = _largest(columns[:: max(1, len(columns) // _LOOK)])
         places = np.flatnonzero(some < least)
         if len(places):
@@ -61,6 +59,14 @@ def check_sizes(owner: str, name: str, array: NDArray[Any], least: float = LEAST
         )
 
 
+def _squares_add_up(array: NDArray[Any]) -> bool:
+    """Whether all numbers are finite and not too large, as far as one pass can tell."""
+    if not (array.flags.c_contiguous or array.flags.f_contiguous):
+        return False
+    flat = lepton.asarray(array.ravel(order="K"))
+    return float(lepton.matmul(flat, flat)) <= LARGEST**2  # False for NaN
+
+
 def _largest(columns: NDArray[Any]) -> NDArray[Any]:
-    largest: NDArray[Any] = np.maximum(columns.max(0), -columns.min(0))
+    largest: NDArray[Any] = np.maximum(columns.max(0), -columns.min(0)).astype(np.float64)
     return largest
