@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 from support import peers
 from support.estimators import MODERN
 from support.tables import TASKS, Task, california_housing
@@ -49,14 +50,15 @@ def test_linear_models_predict_as_scikit_learn_does(make: Callable[[], Task]) ->
 
 @every_task
 def test_networks_predict_at_least_as_well_as_scikit_learn(make: Callable[[], Task]) -> None:
-    """Within the spread of the difference over seeds."""
+    """Within two standard errors of the difference, where there are several seeds."""
     task = peers.network_task(make)
     kinds = [kind for kind in peers.NETWORKS if peers.fits(kind, task)]
     assert kinds
     for kind in kinds:
         own, other = next(iter(peers.compare_networks(kind, task).values()))
         gain = own - other
-        assert gain.mean() >= -gain.std(), f"{kind.__name__}: {own}, scikit-learn's {other}"
+        error = stats.sem(gain) if len(gain) > 1 else 0.0
+        assert gain.mean() >= -2 * error, f"{kind.__name__}: {own}, scikit-learn's {other}"
     if make is california_housing:
         own, other = peers.compare_networks(TabularRegressor, task)["R2"]
         assert own >= 0.80
