@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import bz2
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 import pytest
+from sklearn import metrics
 
 from lepton.cli import main
+from lepton.cli._importance import importance
 from lepton.cli._notes import counter_columns, notes
 from lepton.cli._problem import Problem
 from lepton.cli._table import TableFile
+from lepton.tabular import TabularClassifier, TabularRegressor
+from lepton.tabular.measures import bootstrap
 
 QUICK = ["--epochs", "2", "--hidden", "8"]
 
@@ -206,3 +211,86 @@ def test_tables_of_which_nothing_is_left(
     line = [str(tmp_path / "t.csv"), *options.split(), "--output", str(tmp_path / "o")]
     assert main(["train", "tabular", *line]) == 2
     assert cause in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_importance_is_the_loss_of_shuffled_columns(kind: str) -> None:
+    random = np.random.default_rng(0)
+    count = 200
+    frame = pandas.DataFrame(
+        {
+            "size": np.where(np.arange(count) % 7 == 0, np.nan, random.normal(size=count)),
+            "town": random.choice(["Ulm", "Bonn", None], count),
+            "lift": random.random(count) < 0.5,
+            "day": pandas.Timestamp("2024-01-01") + pandas.to_timedelta(np.arange(count), "D"),
+        }
+    )
+    y = frame["size"].fillna(0).to_numpy() + (frame["town"] == "Ulm")
+    weight = random.integers(1, 4, count).astype(float)
+    options: Any = {"max_iter": 3, "hidden_layer_sizes": 8, "random_state": 0}
+    if kind == "classification":
+        y = y > 0
+        model: Any = TabularClassifier(**options).fit(frame, y)
+    else:
+        model = TabularRegressor(**options).fit(frame, y)
+
+    def score(X: Any, rows: Any) -> float:
+        sample = {"sample_weight": weight[rows]}
+        if kind == "regression":
+            return float(metrics.r2_score(y[rows], model.predict(X), **sample))
+        return -float(metrics.log_loss(y[rows], model.predict_proba(X), **sample))
+
+    found = importance(model, frame, y, weight, sys.stderr)
+    draws = np.random.default_rng(0)
+    rows = draws.permutation(count)
+    X = frame.iloc[rows].reset_index(drop=True)
+    losses = np.empty((5, 4))
+    for repeat, column in np.ndindex(5, 4):
+        name, order = X.columns[column], draws.permutation(count)
+        shuffled = X.assign(**{name: X[name].iloc[order].to_numpy()})
+        losses[repeat, column] = score(X, rows) - score(shuffled, rows)
+    order = np.argsort(-losses.mean(axis=0), kind="stable")
+    assert [entry["column"] for entry in found] == frame.columns[order].tolist()
+    for entry, column in zip(found, order, strict=True):
+        assert entry["mean"] == pytest.approx(losses[:, column].mean(), abs=1e-6)
+        assert entry["std"] == pytest.approx(losses[:, column].std(), abs=1e-6)
+
+
+def test_importance_ends_when_time_is_over(capsys: Any) -> None:
+    frame = pandas.DataFrame(np.random.default_rng(0).normal(size=(30, 4)), columns=[*"abcd"])
+    model = TabularRegressor(max_iter=1).fit(frame, frame["a"])
+    assert importance(model, frame, frame["a"].to_numpy(), None, sys.stderr, seconds=-1.0) == []
+    assert "no time for 4 of 4 columns" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [1e160, 1e300, 1e-200])
+def test_targets_of_any_size_are_learned(size: float) -> None:
+    frame = pandas.DataFrame({"a": np.linspace(1.0, 2.0, 60)})
+    model = TabularRegressor(max_iter=20, random_state=0)
+    plain = model.fit(frame, frame["a"]).predict(frame)
+    found = model.fit(frame, frame["a"] * size).predict(frame)
+    np.testing.assert_allclose(found / size, plain, rtol=1e-3)
+
+
+def test_the_bootstrap_of_what_is_not_defined() -> None:
+    found = bootstrap(lambda weight: {"r2": np.nan}, 10, resamples=5)["r2"]
+    assert np.isnan([found.value, found.low, found.high]).all()
+
+
+def test_a_folder_that_cannot_be_is_told_before_the_table_is_read(
+    tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "file").touch()
+    for output in ("file", "file/run"):
+        line = ["none.csv", "--target", "b", "--output", str(tmp_path / output)]
+        assert main(["train", "tabular", *line]) == 2
+        assert f"and {tmp_path / 'file'} is a file" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_modules_load(monkeypatch: Any, capsys: Any) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lepton.cli.build_parser", stop)
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err == "\nlepton: aborted\n"

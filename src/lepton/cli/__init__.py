@@ -97,19 +97,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(argv)
     except SystemExit as stop:  # --help, --version, or an error that is already printed
         return int(stop.code or 0)
+    except KeyboardInterrupt:  # while modules load
+        return _aborted()
     try:
         return int(args.run(args) or 0)
     except TrainingInterrupted as stop:
         print(f"\n{stop}", file=sys.stderr)
         return 130
     except KeyboardInterrupt:
-        print("\nlepton: aborted", file=sys.stderr)
-        return 130
+        return _aborted()
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
         return _report(error, args)
+
+
+def _aborted() -> int:
+    print("\nlepton: aborted", file=sys.stderr)
+    return 130
 
 
 def _report(error: Exception, args: Any) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -87,12 +88,22 @@ def open_run(
     options = {**defaults, **given}
     check(options)
     directory = RunDirectory(args.output or free_folder(name_of(options)))
+    _check_folder(directory.path)
     if directory.has_checkpoint():
         raise ValueError(
             f"{directory.path} already holds a run: go on with --resume {directory.path}, "
             "or choose another --output"
         )
     return directory, options
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a folder that cannot be written to, before any work is done."""
+    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise ValueError(f"--output expects a folder for the run, and {there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"--output expects a folder that can be written to, got {path}")
 
 
 def free_folder(name: str) -> Path:

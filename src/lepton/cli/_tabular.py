@@ -24,13 +24,12 @@ if TYPE_CHECKING:
     Model = TabularClassifier | TabularRegressor
 
 __all__ = [
-    "MODEL_FILE", "Table", "class_names", "importance", "load_model", "make_model", "measure",
+    "MODEL_FILE", "Table", "class_names", "load_model", "make_model", "measure",
     "pictures", "predictions",
 ]  # fmt: skip
 
 MODEL_FILE = "model.safetensors"
-# What bounds the time for importance (columns times cells) and intervals (resamples times rows).
-_MOST_CELLS = 100_000_000
+_MOST_CELLS = 100_000_000  # resamples times rows, which bounds the time for intervals
 
 
 class Table:
@@ -161,45 +160,6 @@ def _codes(model: Any, y: Any) -> Any:
             f"got {sorted(strange)[0]!r}"
         )
     return np.searchsorted(model.classes_, y)
-
-
-def importance(model: Model, X: DataFrame, y: Any, weight: Any = None) -> list[dict[str, Any]]:
-    """Return how much worse the model gets when the values of a column are shuffled.
-
-    In R2 or in log loss, five times each, on at most 10,000 rows, fewer of tables with more than
-    100 columns; the most important first.
-    """
-    from sklearn.inspection import permutation_importance
-    from sklearn.metrics import log_loss, make_scorer
-
-    scoring: Any = "r2"
-    if hasattr(model, "classes_"):
-        scoring = make_scorer(
-            log_loss,
-            greater_is_better=False,
-            response_method="predict_proba",
-            labels=model.classes_,
-        )
-    rows = int(np.clip(_MOST_CELLS // X.shape[1] ** 2, 200, 10_000))
-    chosen = np.random.default_rng(0).permutation(len(X))[:rows]
-    found = permutation_importance(
-        model,
-        X.iloc[chosen],
-        y[chosen],
-        scoring=scoring,
-        n_repeats=5,
-        random_state=0,
-        sample_weight=None if weight is None else weight[chosen],
-    )
-    order = np.argsort(-found.importances_mean, kind="stable")
-    return [
-        {
-            "column": str(X.columns[i]),
-            "mean": float(found.importances_mean[i]),
-            "std": float(found.importances_std[i]),
-        }
-        for i in order
-    ]
 
 
 def pictures(

@@ -151,7 +151,8 @@ def bootstrap(
         row[:] = list(measures(sample).values()) if sample.any() else np.nan
     low, high = np.full((2, len(whole)), np.nan)
     known = np.isfinite(found).any(axis=0)  # the area is not where all rows are of one class
-    low[known], high[known] = np.nanquantile(found[:, known], [0.025, 0.975], axis=0)
+    if known.any():
+        low[known], high[known] = np.nanquantile(found[:, known], [0.025, 0.975], axis=0)
     return {
         name: Estimate(float(value), float(a), float(b))
         for (name, value), a, b in zip(whole.items(), low, high, strict=True)

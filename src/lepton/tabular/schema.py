@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,9 +126,8 @@ class Schema:
         rows = len(frame)
         total = np.sum([column.widths for column in self.columns], axis=0, dtype=int).tolist()
         numbers, flags = (np.empty((rows, width), np.float32) for width in total[:2])
-        codes = np.empty((rows, total[2]), np.int64)
-        n = f = c = 0
-        for column in self.columns:
+        table = EncodedTable(numbers, flags, np.empty((rows, total[2]), np.int64))
+        for column, parts in zip(self.columns, self.parts(table), strict=True):
             kind, values = read_column(owner, column.name, by_name[column.name])
             if kind == EMPTY:
                 kind, values = column.kind, self._nothing(column, rows)
@@ -138,10 +137,17 @@ class Schema:
                     f"{owner}: column {column.name!r} was a {column.kind} in fit, "
                     f"got a {kind} (such as {str(first)[:40]!r})"
                 )
-            dn, df, dc = column.widths
-            column.write(values, numbers[:, n : n + dn], flags[:, f : f + df], codes[:, c : c + dc])
-            n, f, c = n + dn, f + df, c + dc
-        return EncodedTable(numbers, flags, codes)
+            column.write(values, *parts)
+        return table
+
+    def parts(self, table: Sequence[NDArray[Any]]) -> Iterator[list[NDArray[Any]]]:
+        """For each column its numbers, flags and codes in an encoded table, as views."""
+        ends = np.cumsum([column.widths for column in self.columns], axis=0)
+        for column, end in zip(self.columns, ends, strict=True):
+            yield [
+                array[:, stop - width : stop]
+                for array, stop, width in zip(table, end, column.widths, strict=True)
+            ]
 
     def _check_names(self, owner: str, names: list[str]) -> None:
         known = [column.name for column in self.columns]

@@ -170,7 +170,10 @@ class NetworkClassifier(ClassifierMixin, NetworkEstimator):
         return logs
 
     def _log_proba(self, X: Any) -> NDArray[Any]:
-        scores = self._outputs(self._predict_inputs(X))
+        return self._log_chances(self._predict_inputs(X))
+
+    def _log_chances(self, inputs: Inputs) -> NDArray[Any]:
+        scores = self._outputs(inputs)
         if scores.shape[1] == 1:
             return np.hstack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)  # type: ignore[no-any-return]

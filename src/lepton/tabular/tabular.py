@@ -307,10 +307,14 @@ callbacks, dtype, random_state, verbose
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self).astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        self.target_mean_ = np.average(y, axis=0, weights=weight)
-        scale = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=weight))
-        self.target_scale_ = np.where(scale > 0, scale, 1.0)
-        standardised: Array = (y - self.target_mean_) / self.target_scale_
+        # In a power of two near the largest, which costs no digit, squares do not overflow.
+        unit = np.ldexp(1.0, np.frexp(np.abs(y).max(axis=0))[1] - 1)
+        y = y / unit
+        mean = np.average(y, axis=0, weights=weight)
+        scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
+        scale = np.where(scale > 0, scale, 1 / unit)
+        self.target_mean_, self.target_scale_ = mean * unit, scale * unit
+        standardised: Array = (y - mean) / scale
         return standardised
 
     def _make_loss(self) -> nn.Module:

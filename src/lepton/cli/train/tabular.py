@@ -26,6 +26,7 @@ import numpy as np
 
 import lepton
 from lepton._check import check_choice, check_int, check_number
+from lepton.cli._importance import importance
 from lepton.cli._notes import notes
 from lepton.cli._output import print_confusion, print_json, print_table
 from lepton.cli._problem import Problem
@@ -35,7 +36,6 @@ from lepton.cli._tabular import (
     MODEL_FILE,
     Table,
     class_names,
-    importance,
     load_model,
     make_model,
     measure,
@@ -222,7 +222,10 @@ def finish(directory: RunDirectory, model: Model, table: Table, form: str) -> No
     """Test the best weights, write results and pictures, and print them."""
     X, y, weight = table.part(table.test)
     result = measure(model, X, y, weight)
-    result["importance"] = importance(model, X, y, weight)
+    directory.update_metrics(test=result)
+    if form != "json":
+        show(model, result)
+    result["importance"] = importance(model, X, y, weight, sys.stderr)
     directory.update_metrics(test=result)
     try:
         pictures(directory, model, X, y, result["importance"])
@@ -232,7 +235,7 @@ def finish(directory: RunDirectory, model: Model, table: Table, form: str) -> No
         rows = model.history_.rows
         print_json({"run": str(directory.path), "history": rows, "test": result})
         return
-    show(model, result)
+    show_importance(model, result["importance"])
     print(f"\nrun directory: {directory.path}")
     print(_last_line(result))
 
@@ -249,17 +252,19 @@ def show(model: Model, result: dict[str, Any]) -> None:
         for name, found in result["measures"].items()
     ]
     print_table(rows, ["measure", "test", "95 % interval"])
-    if "importance" in result:
-        print()
-        unit = "log loss" if hasattr(model, "classes_") else "R2"
-        rows = [
-            [entry["column"], f"{entry['mean']:.4f}", f"{entry['std']:.4f}"]
-            for entry in result["importance"][:15]
-        ]
-        print_table(rows, ["column", f"importance ({unit})", "deviation"])
     if "confusion_matrix" in result:
         print()
         print_confusion(np.array(result["confusion_matrix"]), class_names(model))
+
+
+def show_importance(model: Model, ranking: list[dict[str, Any]]) -> None:
+    """Print the most important columns."""
+    print()
+    unit = "log loss" if hasattr(model, "classes_") else "R2"
+    rows = [
+        [entry["column"], f"{entry['mean']:.4f}", f"{entry['std']:.4f}"] for entry in ranking[:15]
+    ]
+    print_table(rows, ["column", f"importance ({unit})", "deviation"])
 
 
 def _last_line(result: dict[str, Any]) -> str:
