@@ -364,6 +364,28 @@ def test_bad_parameters_are_refused(model: Any, message: str) -> None:
         model.fit(*sample(30, 3))
 
 
+@pytest.mark.parametrize("shape", [(30, 8), (3, 400)], ids=["products", "rows"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("given", [False, True], ids=["", "matrix"])
+def test_paths_refuse_what_is_not_finite(
+    shape: tuple[int, int], dtype: type, value: float, given: bool
+) -> None:
+    X = np.ones(shape, dtype)
+    X[1, 2] = value
+    with pytest.raises(ValueError, match="contains"):
+        lasso_path(X, np.arange(len(X)), precompute=np.eye(X.shape[1]) if given else "auto")
+
+
+@pytest.mark.parametrize("columns", [8, 400], ids=["products", "rows"])
+@pytest.mark.parametrize("size", [1e80, 1e-80])
+def test_paths_refuse_numbers_whose_squares_are_lost(columns: int, size: float) -> None:
+    X, y = sample(30, columns)
+    X[:, 1] *= size
+    with pytest.raises(ValueError, match=r"lasso_path: X expects .* in column 1: scale it"):
+        lasso_path(X, y)
+
+
 def test_paths_refuse_several_targets() -> None:
     X, y = sample(30, 3)
     with pytest.raises(ValueError, match=r"lasso_path: y expects shape \(30,\), .*got \(30, 2\)"):

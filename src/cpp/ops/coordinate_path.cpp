@@ -131,12 +131,13 @@ void CoordinatePath::set_penalty(double l1, double l2) {
 }
 
 PathStep CoordinatePath::solve(double l1, double l2) {
-  const double threshold = std::clamp(2 * l1 - l1_, l1 / 2, l1);
+  const double threshold = std::clamp(2 * l1 - l1_, l1 / 2, l1), last = l1_;
   set_penalty(l1, l2);
   PathStep step{gap(), 0};
   // A singular matrix may give a gap below 0, which then says nothing.
   if (step.gap >= 0 && step.gap <= limit_) return step;
   admit(threshold);
+  predict(last);
   while (step.sweeps < rule_.max_iter) {
     descend(step.sweeps);
     refresh();
@@ -178,13 +179,33 @@ void CoordinatePath::extrapolate() {
   if (!extrapolation_.push(own_coef_, own_gradient_)) return;
   const auto next = extrapolation_.combine();
   extrapolation_.clear();
-  if (!next) return;
-  const Merit now = merit(own_coef_, own_gradient_), then = merit(next->point, next->image);
+  if (next && improve(*next)) rounded_ = kRoundedSweeps;  // the factors may be large
+}
+
+// Goes along the line through the last two solutions, if that is better: a path is made of lines.
+void CoordinatePath::predict(double last) {
+  if (!before_.point.empty() && before_l1_ > last) {
+    const double factor = std::min((last - l1_) / (before_l1_ - last), 1.0);
+    Extrapolation::Combined next{own_coef_, own_gradient_};
+    for (int64_t i = 0; i < count(); ++i) {
+      next.point[i] += factor * (own_coef_[i] - before_.point[members_[i]]);
+      next.image[i] += factor * (own_gradient_[i] - before_.image[members_[i]]);
+    }
+    if (improve(next)) rounded_ += kRoundedSweeps / 3;  // errors may be three times as large
+  }
+  before_ = {coef_, gradient_};
+  before_l1_ = last;
+}
+
+// Whether the working set went there: only if that is better.
+bool CoordinatePath::improve(const Extrapolation::Combined& next) {
+  const Merit now = merit(own_coef_, own_gradient_), then = merit(next.point, next.image);
   // Close to the minimum only the gradient tells points apart.
-  if (!(then.slope < now.slope && then.objective <= now.objective + kRounding * now.size)) return;
-  own_coef_ = next->point;
-  own_gradient_ = next->image;
-  rounded_ = kRoundedSweeps;  // the factors of a combination may be large
+  if (!(then.slope < now.slope && then.objective <= now.objective + kRounding * now.size))
+    return false;
+  own_coef_ = next.point;
+  own_gradient_ = next.image;
+  return true;
 }
 
 CoordinatePath::Merit CoordinatePath::merit(const std::vector<double>& coef,

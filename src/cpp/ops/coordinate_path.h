@@ -59,6 +59,8 @@ class CoordinatePath {
   bool settled() const;
   void shuffle();
   void extrapolate();
+  void predict(double last);
+  bool improve(const Extrapolation::Combined& next);
   // What is minimised on the working set, the size of its terms, and how far it is from stationary.
   struct Merit {
     double objective, size, slope;
@@ -74,10 +76,12 @@ class CoordinatePath {
 
   Quadratic problem_;
   DescentRule rule_;
-  double limit_;                  // a gap at which a solution is good enough
-  double l1_ = 0, l2_ = 0;        // the penalties in force
-  std::vector<double> coef_;      // of all coordinates, as of the last refresh
-  std::vector<double> gradient_;  // xy - G coef_
+  double limit_;                    // a gap at which a solution is good enough
+  double l1_ = 0, l2_ = 0;          // the penalties in force
+  std::vector<double> coef_;        // of all coordinates, as of the last refresh
+  std::vector<double> gradient_;    // xy - G coef_
+  Extrapolation::Combined before_;  // both of the solution before the last
+  double before_l1_ = 0;
   std::vector<bool> inside_;
   // The working set: coordinates, and what the kernel takes of them.
   std::vector<int32_t> members_, order_;

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from lepton._check import check_bool, check_choice, check_int, check_number
-from lepton.regression.coordinate_descent import Products, Rows, Rule, problem
-from lepton.regression.sizes import check_sizes
+from lepton.regression.coordinate_descent import Products, Rows, Rule, few_columns, problem
+from lepton.regression.sizes import check_sizes, squares_fit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -227,20 +227,24 @@ def _path(
     params: dict[str, Any],
 ) -> Any:
     how = rule(owner, params)
-    X = check_array(X, dtype=[np.float64, np.float32])
+    X = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False)
     y = check_array(y, dtype=X.dtype, ensure_2d=False)
     if y.ndim != 1:
         raise ValueError(
             f"{owner}: y expects shape ({len(X)},), one target for each call, got {y.shape}"
         )
     check_consistent_length(X, y)
-    check_sizes(owner, "X", X)
     check_sizes(owner, "y", y)
     values = given_alphas(owner, alphas, eps)
     p, given = X.shape[1], given_gram(owner, precompute, X.shape[1])
     count = alphas if values is None else len(values)
+    products = given is None and (precompute is True or few_columns(p, len(X), count))
+    if not products:
+        check_sizes(owner, "X", X)
     if given is None:
-        work = problem(X, y, None, False, count, precompute is True)
+        work = problem(X, y, None, False, count, products)
+        if isinstance(work, Products) and not squares_fit(np.diagonal(work.gram), len(X)):
+            check_sizes(owner, "X", X)
     else:
         wide = X.astype(np.float64, copy=False), y.astype(np.float64, copy=False)
         xy = wide[0].T @ wide[1] if Xy is None else _vector(owner, "Xy", Xy, p)

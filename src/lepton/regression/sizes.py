@@ -13,7 +13,7 @@ import lepton
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LEAST", "check_sizes"]
+__all__ = ["LEAST", "check_sizes", "squares_fit"]
 
 # Squares of such numbers, of their quotients, and sums of these are float64 numbers.
 LEAST, LARGEST = 1e-70, 1e70
@@ -57,6 +57,11 @@ def check_sizes(owner: str, name: str, array: NDArray[Any], least: float = LEAST
             f"{owner}: {name} expects columns whose largest number is 0 or between {least:g} and "
             f"{LARGEST:g}, got {_largest(columns[:, places[:1]])[0]:g}{place}: scale it"
         )
+
+
+def squares_fit(sums: NDArray[np.float64], rows: int) -> bool:
+    """Whether the columns' sums of squares show, without a look at them, that all are accepted."""
+    return bool(((sums >= rows * LEAST**2) & (sums <= LARGEST**2)).all())
 
 
 def _squares_add_up(array: NDArray[Any]) -> bool:
