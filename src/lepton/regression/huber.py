@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 import lepton
 from lepton import _core
@@ -24,6 +26,7 @@ __all__ = ["HuberRegressor"]
 _PART = 0.25  # of a ridge regression's squares: then least squares without a penalty is tried
 _LEFT = 0.1  # of the scale after a step
 _NEAR = 1e-9  # relative distance from the least scale that counts as none
+_SHORT = 1e-4  # of the largest derivative there can be: more is no minimum
 _ROUNDING = 10  # a scale of so many units of rounding of y is that of a perfect fit
 
 
@@ -115,7 +118,8 @@ class HuberRegressor(LinearRegressor):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter` iterations were not enough.
+            If `max_iter` iterations were not enough, or an epsilon close to 1 leaves so few samples
+            that are no outliers that Newton's method stops short of the minimum.
         """
         name = self._name
         epsilon = check_number(name, "epsilon", self.epsilon, 1)
@@ -145,6 +149,17 @@ class HuberRegressor(LinearRegressor):
             solution.n_iter,
         )
         self.outliers_ = np.abs(y - self._scores(X)) > epsilon * self.scale_
+        inside = ~self.outliers_ if weight is None else ~self.outliers_ & (weight > 0)
+        # So few leave directions without curvature, in which no step of Newton's leads.
+        few = np.count_nonzero(inside) < 2 * (objective.features + 2)
+        if solution.converged and few and objective.is_short(solution.params):
+            warnings.warn(
+                f"{name}: ended short of the minimum after {solution.n_iter} iterations: with an "
+                "epsilon close to 1 too few samples are no outliers; raise epsilon, or take "
+                "QuantileRegressor",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     @staticmethod
@@ -215,6 +230,11 @@ class HuberObjective(Objective):
     def violation(self, gradient: NDArray[Any]) -> float:
         """The largest derivative by a coefficient, the intercept or the scale."""
         return max(super().violation(gradient[:, :-1]), abs(float(gradient[0, -1])))
+
+    def is_short(self, params: NDArray[Any]) -> bool:
+        """Whether derivatives are far beyond what rounding leaves of the sums they are."""
+        sums = 2 * self.huber.epsilon * max(1.0, float(np.abs(self.X).mean(0).max()))
+        return self.violation(self.first_order(params)[1]) > _SHORT * sums
 
     def first_order(self, params: NDArray[Any]) -> tuple[float, NDArray[Any]]:
         """Value and gradient by coefficients, level and scale."""
