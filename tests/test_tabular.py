@@ -180,6 +180,32 @@ def test_categories_of_numbers_are_found_as_numbers() -> None:
         assert codes.tolist() == [2, 3, 1 if values[2] == 9 else 0]
 
 
+def test_levels_of_text_are_no_levels_of_numbers() -> None:
+    numbers, text = (pandas.DataFrame({"a": pandas.Categorical(v)}) for v in ([7, 7], ["7", "7"]))
+    with pytest.raises(TypeError, match=r"was a category of numbers .* a category of text \(such"):
+        Schema.learn(numbers).encode(text.astype(str))
+    with pytest.raises(TypeError, match=r"was a category of text .* a category of numbers \(such"):
+        Schema.learn(text).encode(numbers)
+
+
+def test_text_of_iso_dates_is_a_date() -> None:
+    """As a file has it, in fit or in prediction; text that only begins so stays text."""
+    dates = pandas.Series(pandas.date_range("2024-02-27", periods=40)).mask(lambda d: d.dt.day == 3)
+    frame = pandas.DataFrame({"a": dates})
+    text = pandas.DataFrame({"a": dates.dt.strftime("%Y-%m-%d")})
+    schema = Schema.learn(text)
+    assert schema.kinds == {"a": "date"}
+    for table in (frame, text, text.assign(a=text["a"] + "T00:00:00Z")):
+        found = schema.encode(table)
+        for a, b in zip(Schema.learn(frame).encode(frame), found, strict=True):
+            np.testing.assert_array_equal(a, b)
+    words = pandas.DataFrame({"a": ["2024-02-29"] * 100 + ["2024-02-30"] * 2})
+    learned = Schema.learn(words)
+    assert learned.kinds == {"a": "category"}
+    assert set(learned.encode(words.head(9)).codes[:, 0]) == {2}
+    assert Schema.learn(words.head(9).astype("category")).kinds == {"a": "category"}
+
+
 def test_dates_have_parts() -> None:
     dates = pandas.Series(pandas.date_range("1969-12-25 06:00", periods=800, freq="19h"))
     parts = date_parts(dates)
@@ -201,7 +227,8 @@ def test_dates_have_parts() -> None:
         ({"size": "big"}, TypeError, "column 'size' was a number in fit, got a category"),
         ({"size": True}, TypeError, "column 'size' was a number in fit, got a boolean"),
         ({"town": 3}, TypeError, "column 'town' was a category in fit, got a number"),
-        ({"day": "2020-01-01"}, TypeError, "column 'day' was a date in fit, got a category"),
+        ({"day": "03.06.2021"}, TypeError, "column 'day' was a date in fit, got a category"),
+        ({"day": "2021-02-30"}, ValueError, "column 'day' expects dates: "),
         ({"lift": 1.0}, TypeError, "column 'lift' was a boolean in fit, got a number"),
         ({"more": 1}, ValueError, "got a table that has also 'more'"),
     ],
@@ -392,6 +419,11 @@ def test_wrong_targets_are_refused() -> None:
         TabularRegressor().fit(frame, np.where(y > 3, np.nan, y))
     with pytest.raises(ValueError, match="at least 2 classes, got 1 class: 'a'"):
         TabularClassifier().fit(frame, ["a"] * len(frame))
+    with pytest.raises(ValueError, match=r"^TabularRegressor: .* names, got 'size' twice"):
+        TabularRegressor().fit(pandas.concat([frame, frame[["size"]]], axis=1), y)
+    for X in (dict(frame), frame.to_dict("records")):
+        with pytest.raises(TypeError, match=r"^TabularRegressor: X expects .* got a dict;"):
+            TabularRegressor().fit(X, y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         TabularRegressor().fit(frame, y[1:])
     with pytest.raises(ValueError, match=r"at least one sample .* got shape"):

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TableFile", "pick_columns"]
 
-_DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?"  # ISO 8601, the form that is read without guessing
-
 
 class TableFile:
     """A CSV or Parquet file; as text it is its path.
@@ -121,6 +119,8 @@ class TableFile:
             raise ValueError(f"{self}: expects columns with different names, got {twice!r} twice")
 
     def _find_dates(self, frame: DataFrame, schema: Schema | None) -> dict[str, Series[Any]]:
+        from lepton.tabular.kinds import parse_dates
+
         pandas = _pandas()
         kinds = {} if schema is None else schema.kinds
         found = {}
@@ -133,14 +133,16 @@ class TableFile:
         for name, column in frame.items():
             if name in found or pandas.api.types.infer_dtype(column, skipna=True) != "string":
                 continue
-            wanted = kinds.get(name, "date") == "date"
-            if not wanted or not column.dropna().head(100).str.fullmatch(_DATE).all():
+            if kinds.get(name, "date") != "date":
                 continue
             try:
-                found[name] = pandas.to_datetime(column, format="ISO8601", utc=True)
+                dates = parse_dates(column)
             except ValueError as error:
                 if name in kinds:
                     raise ValueError(f"{self}: column {name!r} expects dates: {error}") from error
+                continue
+            if dates is not None:
+                found[name] = dates
         return found
 
     def _read_dates(self, name: str, column: Series[Any]) -> Series[Any]:

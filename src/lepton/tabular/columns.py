@@ -49,7 +49,7 @@ class Column:
         """Fill in the column's part of the encoded rows."""
         raise NotImplementedError
 
-    def accepts(self, kind: str) -> bool:
+    def accepts(self, kind: str, values: Any) -> bool:
         """Tell whether values of this kind in another table are of the type that was learned."""
         return kind == self.kind
 
@@ -86,7 +86,7 @@ class EmptyColumn(Column):
     ) -> None:
         pass
 
-    def accepts(self, kind: str) -> bool:
+    def accepts(self, kind: str, values: Any) -> bool:
         return True
 
     def describe(self) -> str:
@@ -177,10 +177,11 @@ class CategoryColumn(Column):
         lookup = np.array([*(place.get(level, UNSEEN) for level in levels), MISSING], codes.dtype)
         codes[:, 0] = lookup[found]
 
-    def accepts(self, kind: str) -> bool:
-        if kind == "category" or not self.levels:
+    def accepts(self, kind: str, values: Any) -> bool:
+        if kind == "date" or not self.levels:
             return kind != "date"
-        return kind in ("number", "boolean") and not any(isinstance(v, str) for v in self.levels)
+        given = _levels_of(values) if kind == "category" else [0]
+        return not given or _has_text(self.levels) == _has_text(given)
 
     def describe(self) -> str:
         shown = ", ".join(str(level)[:20] for level in self.levels[:3])
@@ -282,6 +283,16 @@ def date_parts(dates: Series[Any]) -> dict[str, NDArray[np.float64]]:
         "hour": (stamps - days * _DAY) / (_DAY / 24),
     }
     return {name: np.where(absent, np.nan, np.asarray(part, float)) for name, part in parts.items()}
+
+
+def _levels_of(values: Any) -> list[Any]:
+    """The levels of pandas' categories, or one of those of text."""
+    found = values.cat.categories if hasattr(values, "cat") else values.dropna().head(1)
+    return [_plain(level) for level in found.tolist()]
+
+
+def _has_text(levels: list[Any]) -> bool:
+    return any(isinstance(level, str) for level in levels)
 
 
 def _factorize(values: Any) -> tuple[NDArray[Any], list[Any]]:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import Series
 
-__all__ = ["EMPTY", "read_column"]
+__all__ = ["EMPTY", "parse_dates", "read_column"]
 
 EMPTY = "empty"
+_ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?"  # the form that is read without guessing
 
 # What pandas calls the values of an object column, and the kind they are.
 _INFERRED = {
@@ -32,8 +33,12 @@ _INFERRED = {
 }
 
 
-def read_column(owner: str, name: str, column: Series[Any]) -> tuple[str, Any]:
+def read_column(
+    owner: str, name: str, column: Series[Any], wanted: str | None = None
+) -> tuple[str, Any]:
     """Return the kind of a column and its values.
+
+    Text of ISO 8601 dates is a date, unless a kind is `wanted` that is none.
 
     ========  ==========================================================================
     kind      values
@@ -60,7 +65,36 @@ def read_column(owner: str, name: str, column: Series[Any]) -> tuple[str, Any]:
         return kind, _numbers(owner, name, column)
     if kind == "boolean":
         return kind, column.astype("boolean").to_numpy(np.float64, na_value=np.nan)
+    if kind == "category" and wanted in (None, "date"):
+        try:
+            dates = parse_dates(column)
+        except ValueError as error:
+            if wanted is not None:
+                raise ValueError(f"{owner}: column {name!r} expects dates: {error}") from error
+            dates = None
+        if dates is not None:
+            return "date", _dates(dates)
     return kind, _dates(column) if kind == "date" else column
+
+
+def parse_dates(column: Series[Any]) -> Series[Any] | None:
+    """Return text of ISO 8601 dates as dates in UTC, or None where it looks like something else.
+
+    Raises
+    ------
+    ValueError
+        If it looks like dates, but not all of it is.
+    """
+    from pandas import CategoricalDtype, to_datetime
+
+    if isinstance(column.dtype, CategoricalDtype):  # names on purpose
+        return None
+    if not column.dropna().head(100).str.fullmatch(_ISO_DATE).all():
+        return None
+    try:
+        return to_datetime(column, format="ISO8601", utc=True)
+    except ValueError as error:  # pandas goes on with advice on its parameters
+        raise ValueError(str(error).partition(". You might want")[0]) from error
 
 
 def _from_arrow(column: Series[Any]) -> Series[Any]:

@@ -127,6 +127,11 @@ class MLPClassifier(NetworkClassifier, Perceptron):
     First weights: Glorot and Bengio, "Understanding the difficulty of training deep feedforward
     neural networks", 2010. Two classes share one output, the log odds of the second.
 
+    Other than in scikit-learn: sparse X and several labels for each sample are refused; a rate of
+    any `learning_rate` goes with any solver but "lbfgs"; the log loss and the squared error of
+    several outputs are summed, not averaged, over them; Ctrl-C raises; `verbose` writes to standard
+    error; `t_` counts with "lbfgs", too.
+
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer

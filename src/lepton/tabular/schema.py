@@ -40,7 +40,8 @@ class Schema:
     boolean   a flag of -1 or 1; 0 where it is missing, which has a flag of its own if seen
     category  a code: 0 for missing, 1 for a level that is unseen (or was in one row only, so that
               such rows teach what an unseen level means), then the levels in order
-    date      numbers for year, month, day, weekday, days since 1970, and hour, as far as they vary
+    date      numbers for year, month, day, weekday, days since 1970, and hour, as far as they
+              vary; text of ISO 8601 such as 2024-02-29 is a date
     empty     nothing: a column without any value in fit is ignored
     ========  =====================================================================================
 
@@ -100,9 +101,7 @@ class Schema:
             If two columns have the same name, or a number is infinite.
         """
         bins = check_int(owner, "bins", bins, 1)
-        if not frame.columns.is_unique:
-            twice = frame.columns[frame.columns.duplicated()][0]
-            raise ValueError(f"{owner}: expects columns with different names, got {twice!r} twice")
+        check_unique(owner, frame)
         if sample_weight is not None and not sample_weight.all():
             frame, sample_weight = frame[sample_weight > 0], sample_weight[sample_weight > 0]
         columns = []
@@ -128,14 +127,18 @@ class Schema:
         numbers, flags = (np.empty((rows, width), np.float32) for width in total[:2])
         table = EncodedTable(numbers, flags, np.empty((rows, total[2]), np.int64))
         for column, parts in zip(self.columns, self.parts(table), strict=True):
-            kind, values = read_column(owner, column.name, by_name[column.name])
+            kind, values = read_column(owner, column.name, by_name[column.name], column.kind)
             if kind == EMPTY:
                 kind, values = column.kind, self._nothing(column, rows)
-            if not column.accepts(kind):
+            elif not column.accepts(kind, values):
                 first = by_name[column.name].dropna().iloc[0]
+                was, got = column.kind, kind
+                if was == got:  # a level that is text is none that is a number
+                    words = ["category of text", "category of numbers"]
+                    got, was = words if isinstance(first, str) else words[::-1]
                 raise TypeError(
-                    f"{owner}: column {column.name!r} was a {column.kind} in fit, "
-                    f"got a {kind} (such as {str(first)[:40]!r})"
+                    f"{owner}: column {column.name!r} was a {was} in fit, "
+                    f"got a {got} (such as {str(first)[:40]!r})"
                 )
             column.write(values, *parts)
         return table
@@ -218,3 +221,10 @@ class Schema:
             "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
             for line in lines
         )
+
+
+def check_unique(owner: str, frame: DataFrame) -> None:
+    """Refuse a table in which two columns have the same name."""
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise ValueError(f"{owner}: expects columns with different names, got {twice!r} twice")

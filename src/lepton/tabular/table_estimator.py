@@ -23,7 +23,7 @@ from lepton.tabular.embedding import TabularNetwork
 from lepton.tabular.layers import check_sizes
 from lepton.tabular.network import Array, Inputs, NetworkEstimator
 from lepton.tabular.recipe import Recipe, fresh_callbacks
-from lepton.tabular.schema import Schema
+from lepton.tabular.schema import Schema, check_unique
 from lepton.tabular.supervised import Samples
 from lepton.training import EarlyStopping
 
@@ -126,8 +126,15 @@ class TableEstimator(NetworkEstimator):
 
         named = isinstance(X, DataFrame)
         if named:
+            check_unique(self._name, X)
             frame, names = X, list(map(str, X.columns))
         else:
+            first = X[0] if isinstance(X, (list, tuple)) and X else X
+            if type(first) is dict:  # a sparse matrix may be a subclass
+                raise TypeError(
+                    f"{self._name}: X expects a DataFrame or rows of values, got a dict; "
+                    "pandas.DataFrame(X) makes a table of it"
+                )
             kind = None if hasattr(X, "dtype") else object  # a list may mix numbers and text
             array = check_array(
                 X, dtype=kind, ensure_all_finite=False, estimator=self, input_name="X"
