@@ -168,6 +168,47 @@ def test_every_way_a_table_can_lie(tmp_path):
         TableBatches(csv, columns="a")
 
 
+def test_text_of_other_people(tmp_path):
+    path = tmp_path / "t.csv"
+    for encoding in ("cp1252", "utf-16"):
+        path.write_bytes("größe;b;wort\n1,5;2;ä\n2,5;-;?\n".encode(encoding))
+        options = {} if encoding == "utf-16" else {"encoding": encoding}
+        (X,) = TableBatches(path, columns=["größe"], **options)
+        assert X.tolist() == [[1.5], [2.5]]
+        for column in ("b", "wort"):
+            sentence = table_refused(ValueError, path, column, columns=["größe"], **options)
+            assert f"row 1: column {column!r} has a missing value" in sentence
+    for text in ("größe,b\n1,2\n", "a,b\n1,ä\n"):
+        path.write_bytes(text.encode("cp1252"))
+        assert "name its encoding with `encoding`" in table_refused(ValueError, path, "b")
+    path.write_text("a,b\n1,0.5\nNone,x\n")
+    options = {"na_values": ["x"], "columns": ["b"]}
+    assert "row 1: column 'b' has a missing" in table_refused(ValueError, path, **options)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_whole_numbers_of_a_target_keep_their_digits(tmp_path, ending):
+    path = tmp_path / f"t.{ending}"
+    if ending == "csv":
+        path.write_text("a,y\n1.5,16777216\n2.5,16777217\n")
+    else:
+        write_table(path, 2, y=[16777216, 16777217])
+    ((X, y),) = TableBatches(path, "y", columns=["a"], dtype="float32")
+    assert X.dtype == np.float32
+    assert y.tolist() == [16777216, 16777217]
+
+
+def test_columns_that_cannot_be_features(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n1,2\ninf,3\n")
+    with pytest.raises(ValueError, match="columns expects others than 'y'"):
+        TableBatches(path, "y", columns=["y", "a"])
+    with pytest.raises(ValueError, match="columns expects each name once, got 'a' twice"):
+        TableBatches(path, "y", columns=["a", "a"])
+    assert "row 1: column 'a' has an infinite value" in table_refused(ValueError, path, "y")
+    assert "column 'a' has an infinite" in table_refused(ValueError, path, "a", columns=["y"])
+
+
 MEMORY = """
 import resource, sys
 import pyarrow, pyarrow.csv, pyarrow.parquet

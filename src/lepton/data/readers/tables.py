@@ -21,9 +21,12 @@ from lepton.data.readers.arrow import (
     Damage,
     arrow,
     is_number,
+    is_text,
+    is_whole,
     read_records,
     read_schema,
 )
+from lepton.data.readers.text import TextFormat
 
 __all__ = ["TableBatches"]
 
@@ -43,7 +46,8 @@ class TableBatches:
         (``.gz``, ``.bz2``), or a folder of files of one of these kinds, which are read in the order
         of their names; files whose names start with ``.`` or ``_`` are passed over.
     target
-        Column of y. Numbers get `dtype`; words and booleans stay what they are.
+        Column of y. Numbers with fractions get `dtype`; whole numbers keep all digits (of CSV,
+        where fractions may follow, as float64); words and booleans stay what they are.
     batch_size
         Rows in a batch; the last one may be smaller.
     columns
@@ -56,6 +60,10 @@ class TableBatches:
         another order in each pass, too. It bounds the memory.
     seed
         Of the orders; each pass has its own. If not given, it is drawn from Lepton's random state.
+    sep, decimal, encoding, na_values
+        Of the text of CSV files, as pandas names them: the mark between values, the decimal mark,
+        the encoding, and a list of what else stands for no value. What is not given is told from
+        the first rows, the encoding from a byte order mark; without one it is UTF-8.
     prefetch
         How many batches a background thread reads ahead while one is learned from; 0 works without
         a thread.
@@ -105,6 +113,11 @@ class TableBatches:
         shuffle_buffer: int = 0,
         seed: int | None = None,
         prefetch: int = 1,
+        *,
+        sep: str | None = None,
+        decimal: str | None = None,
+        encoding: str | None = None,
+        na_values: Sequence[str] | None = None,
     ) -> None:
         name = type(self).__name__
         arrow()
@@ -119,10 +132,18 @@ class TableBatches:
         if isinstance(columns, str):
             raise TypeError(f"{name}: columns expects a list of names, got {columns!r}")
         self.seed = check_seed(name, seed) if shuffle_buffer or seed is not None else 0
+        self._text: dict[str, Any] = {
+            "sep": sep,
+            "decimal": decimal,
+            "encoding": encoding,
+            "na_values": na_values,
+        }
+        self._whole = False  # whether the target is of whole numbers
         self.files = self._find_files()
         found = self._schema(self.files[0])
         features = found if columns is None else columns
         self.columns = [column for column in features if columns is not None or column != target]
+        self._check_names()
         for file in self.files:
             self._check_columns(file)
         self._passes = 0
@@ -158,10 +179,26 @@ class TableBatches:
     def _name(self) -> str:
         return type(self).__name__
 
+    def _check_names(self) -> None:
+        """Refuse columns of X that come twice or are the target."""
+        for i, column in enumerate(self.columns):
+            if column in self.columns[:i]:
+                raise ValueError(
+                    f"{self._name}: columns expects each name once, got {column!r} twice"
+                )
+            if column == self.target:
+                raise ValueError(f"{self._name}: columns expects others than {column!r}")
+
+    def _format(self, file: Path) -> TextFormat | None:
+        """How the text of a file is read; None for Parquet."""
+        if not is_text(file):
+            return None
+        return TextFormat.find(f"{self._name}: {file}", file, **self._text)
+
     def _schema(self, file: Path) -> dict[str, Any]:
         """Columns and their types."""
         with Damage(self._name, file):
-            schema = read_schema(file)
+            schema = read_schema(file, self._format(file))
         if len(set(schema.names)) < len(schema.names):
             raise ValueError(f"{self._name}: {file}: expects unique columns, got {schema.names}")
         return dict(zip(schema.names, schema.types, strict=True))
@@ -180,6 +217,8 @@ class TableBatches:
                     f"{self._name}: {file}: column {column!r} expects numbers, "
                     f"got {found[column]}; leave it out with `columns`"
                 )
+        if self.target is not None:
+            self._whole |= is_whole(found[self.target])
         if not self.columns:
             raise ValueError(f"{self._name}: {file}: expects at least one column for X, got none")
 
@@ -192,7 +231,7 @@ class TableBatches:
         for file in files:
             row = 0
             with Damage(self._name, file):
-                for batch in read_records(file, wanted, self.batch_size):
+                for batch in read_records(file, self._format(file), wanted, self.batch_size):
                     yield self._arrays(file, batch, row)
                     row += batch.num_rows
 
@@ -201,27 +240,30 @@ class TableBatches:
         X = stack(
             [asarray(values.astype(self.dtype, copy=False)) for values in features], axis=1
         ).numpy()
-        if np.isnan(X.sum()) and (missing := np.argwhere(np.isnan(X))).size:
-            self._refuse_missing(file, self.columns[missing[0, 1]], row + int(missing[0, 0]))
+        if not np.isfinite(X.sum()) and (bad := np.argwhere(~np.isfinite(X))).size:
+            i, j = bad[0].tolist()
+            self._refuse(file, self.columns[j], row + i, X[i, j])
         if self.target is None:
             return (X,)
         y = self._values(file, batch, self.target, row)
-        if y.dtype.kind in "iuf":
-            y = y.astype(self.dtype)
-            if np.isnan(y).any():
-                self._refuse_missing(file, self.target, row + int(np.isnan(y).argmax()))
+        if y.dtype.kind == "f":
+            y = y if self._whole else y.astype(self.dtype)
+            if not np.isfinite(y).all():
+                i = int(np.isfinite(y).argmin())
+                self._refuse(file, self.target, row + i, y[i])
         return X, y.astype(str) if y.dtype == object else y
 
     def _values(self, file: Path, batch: Any, column: str, row: int) -> NDArray[Any]:
         values = batch.column(column)
         if values.null_count:
             missing = values.is_null().to_numpy(zero_copy_only=False)
-            self._refuse_missing(file, column, row + int(missing.argmax()))
+            self._refuse(file, column, row + int(missing.argmax()), np.nan)
         array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
         return array
 
-    def _refuse_missing(self, file: Path, column: str, row: int) -> None:
-        raise ValueError(f"{self._name}: {file}: row {row}: column {column!r} has a missing value")
+    def _refuse(self, file: Path, column: str, row: int, value: float) -> None:
+        what = "a missing value" if np.isnan(value) else "an infinite value"
+        raise ValueError(f"{self._name}: {file}: row {row}: column {column!r} has {what}")
 
     def _shuffled(self, blocks: Iterator[Block], stream: int) -> Iterator[Block]:
         """Fill the buffer, shuffle it, hand it out."""
