@@ -293,7 +293,7 @@ BAD = [
     (LogisticRegression(l1_ratio=1.5), "l1_ratio expects"),
     (LogisticRegression(class_weight="even"), "class_weight expects"),
     (LogisticRegression(class_weight={"x": 1.0}), "class_weight expects keys"),
-    (LogisticRegression(solver="saga"), "solver expects 'auto' or"),
+    (LogisticRegression(solver="newton"), "solver expects 'auto' or"),
     (PoissonRegressor(alpha=-1.0), "alpha expects"),
     (HuberRegressor(epsilon=0.5), "epsilon expects a finite number >= 1"),
     (QuantileRegressor(quantile=1.0), "quantile expects"),

@@ -12,7 +12,7 @@ from sklearn.base import MultiOutputMixin
 
 from lepton._check import check_bool, check_number
 from lepton.regression.coordinate_descent import Path, Products, Rows, problem
-from lepton.regression.elastic_net_path import given_gram, rule
+from lepton.regression.elastic_net_path import enet_path, given_gram, rule
 from lepton.regression.linear_model import LinearRegressor
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class _Penalised(MultiOutputMixin, SparseRegressor):
     fit_intercept: Any
     precompute: Any
     warm_start: Any
+    path = staticmethod(enet_path)
+    _accepted = ("copy_X",)
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """Fit the model.
@@ -141,6 +143,8 @@ class ElasticNet(_Penalised):
         Whether b0, which is not penalised, is fitted.
     precompute : bool or array-like of shape (features, features), default=False
         Whether to work on X'X, or X'X itself; False leaves the choice to Lepton.
+    copy_X : bool, default=True
+        Accepted for scikit-learn's sake; without effect: X is never written to.
     max_iter : int, default=1000
         Most sweeps over the coefficients.
     tol : float, default=1e-4
@@ -188,6 +192,7 @@ class ElasticNet(_Penalised):
         fit_intercept: bool = True,
         precompute: bool | ArrayLike = False,
         max_iter: int = 1000,
+        copy_X: bool = True,
         tol: float = 1e-4,
         warm_start: bool = False,
         positive: bool = False,
@@ -199,6 +204,7 @@ class ElasticNet(_Penalised):
         self.fit_intercept = fit_intercept
         self.precompute = precompute
         self.max_iter = max_iter
+        self.copy_X = copy_X
         self.tol = tol
         self.warm_start = warm_start
         self.positive = positive
@@ -220,7 +226,7 @@ class Lasso(_Penalised):
     ----------
     alpha : float, default=1.0
         Strength of the penalty, >= 0.
-    fit_intercept, precompute, max_iter, tol, warm_start, positive, random_state, selection
+    fit_intercept, precompute, max_iter, copy_X, tol, warm_start, positive, random_state, selection
         See `ElasticNet`.
 
     Attributes
@@ -247,6 +253,7 @@ class Lasso(_Penalised):
         fit_intercept: bool = True,
         precompute: bool | ArrayLike = False,
         max_iter: int = 1000,
+        copy_X: bool = True,
         tol: float = 1e-4,
         warm_start: bool = False,
         positive: bool = False,
@@ -257,6 +264,7 @@ class Lasso(_Penalised):
         self.fit_intercept = fit_intercept
         self.precompute = precompute
         self.max_iter = max_iter
+        self.copy_X = copy_X
         self.tol = tol
         self.warm_start = warm_start
         self.positive = positive

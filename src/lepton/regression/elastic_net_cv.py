@@ -12,6 +12,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 import lepton
 from lepton._check import check_bool, check_number
+from lepton.regression.accepted import check_accepted
 from lepton.regression.coordinate_descent import Path, Products, Rows, Rule, few_columns
 from lepton.regression.elastic_net import SparseRegressor
 from lepton.regression.elastic_net_path import alpha_grid, given_alphas, given_gram, rule
@@ -32,6 +33,7 @@ class _Validated(SparseRegressor):
     precompute: Any
     cv: Any
     n_jobs: Any
+    _accepted = ("copy_X", "verbose")
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """Choose the penalty and fit the model to all rows.
@@ -57,6 +59,7 @@ class _Validated(SparseRegressor):
         how = rule(self._name, self.get_params(deep=False))
         ratios = [check_number(self._name, "l1_ratio", float(r), 0, 1) for r in self._l1_ratios()]
         values = given_alphas(self._name, self.alphas, self.eps)
+        check_accepted(self._name, {"n_jobs": self.n_jobs})
         count = self.alphas if values is None else len(values)
         centre = check_bool(self._name, "fit_intercept", self.fit_intercept)
         X, y = self._check_fit(X, y)
@@ -163,6 +166,8 @@ class ElasticNetCV(_Validated):
         See `ElasticNet`.
     cv : int, splitter, iterable or None, default=None
         How to split; None means 5 folds.
+    copy_X, verbose : default=True, 0
+        Accepted for scikit-learn's sake; without effect.
     n_jobs : int or None, default=None
         Splits that run beside each other, in threads.
     positive : bool, default=False
@@ -207,6 +212,8 @@ class ElasticNetCV(_Validated):
         max_iter: int = 1000,
         tol: float = 1e-4,
         cv: Any = None,
+        copy_X: bool = True,
+        verbose: int = 0,
         n_jobs: int | None = None,
         positive: bool = False,
         random_state: Any = None,
@@ -220,6 +227,8 @@ class ElasticNetCV(_Validated):
         self.max_iter = max_iter
         self.tol = tol
         self.cv = cv
+        self.copy_X = copy_X
+        self.verbose = verbose
         self.n_jobs = n_jobs
         self.positive = positive
         self.random_state = random_state
@@ -242,7 +251,9 @@ class LassoCV(_Validated):
         Last alpha over first alpha.
     alphas : int or array-like, default=100
         How many alphas, or their values.
-    fit_intercept, precompute, max_iter, tol, cv, n_jobs, positive, random_state, selection
+    fit_intercept, precompute, max_iter, tol, copy_X, cv, verbose, n_jobs, positive
+        See `ElasticNetCV`.
+    random_state, selection
         See `ElasticNetCV`.
 
     Attributes
@@ -273,7 +284,9 @@ class LassoCV(_Validated):
         precompute: str | bool = "auto",
         max_iter: int = 1000,
         tol: float = 1e-4,
+        copy_X: bool = True,
         cv: Any = None,
+        verbose: bool | int = False,
         n_jobs: int | None = None,
         positive: bool = False,
         random_state: Any = None,
@@ -286,6 +299,8 @@ class LassoCV(_Validated):
         self.max_iter = max_iter
         self.tol = tol
         self.cv = cv
+        self.copy_X = copy_X
+        self.verbose = verbose
         self.n_jobs = n_jobs
         self.positive = positive
         self.random_state = random_state

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from lepton._check import check_bool, check_choice, check_int, check_number
+from lepton.regression.accepted import check_accepted
 from lepton.regression.coordinate_descent import Products, Rows, Rule, few_columns, problem
 from lepton.regression.sizes import check_sizes, squares_fit
 
@@ -81,12 +83,16 @@ def enet_path(
     *,
     l1_ratio: float = 0.5,
     eps: float = 1e-3,
+    n_alphas: int | str = "deprecated",
     alphas: int | ArrayLike = 100,
     precompute: str | bool | ArrayLike = "auto",
     Xy: ArrayLike | None = None,
+    copy_X: bool = True,
     coef_init: ArrayLike | None = None,
+    verbose: bool | int = False,
     return_n_iter: bool = False,
     positive: bool = False,
+    check_input: bool = True,
     max_iter: int = 1000,
     tol: float = 1e-4,
     selection: str = "cyclic",
@@ -107,6 +113,8 @@ def enet_path(
         Part of the penalty that is L1, in [0, 1]; 1 is the lasso.
     eps : float, default=1e-3
         Last alpha over first alpha.
+    n_alphas : int
+        Deprecated as in scikit-learn: an integer given as `alphas`.
     alphas : int or array-like, default=100
         How many alphas, or their values.
     precompute : 'auto', bool or array-like of shape (features, features), default='auto'
@@ -114,6 +122,8 @@ def enet_path(
         takes the faster form.
     Xy : array-like of shape (features,), optional
         X'y, to go with X'X.
+    copy_X, verbose, check_input : default=True, False, True
+        Accepted for scikit-learn's sake; without effect: X is never written to, always checked.
     coef_init : array-like of shape (features,), optional
         Where the first solution begins.
     return_n_iter : bool, default=False
@@ -160,7 +170,8 @@ def enet_path(
     """
     return _path(
         "enet_path", X, y, check_number("enet_path", "l1_ratio", l1_ratio, 0, 1),
-        eps, alphas, precompute, Xy, coef_init, return_n_iter,
+        eps, _count("enet_path", n_alphas, alphas), precompute, Xy, coef_init, return_n_iter,
+        {"copy_X": copy_X, "verbose": verbose, "check_input": check_input},
         {"positive": positive, "max_iter": max_iter, "tol": tol, "selection": selection,
          "random_state": random_state},
     )  # fmt: skip
@@ -171,10 +182,13 @@ def lasso_path(
     y: ArrayLike,
     *,
     eps: float = 1e-3,
+    n_alphas: int | str = "deprecated",
     alphas: int | ArrayLike = 100,
     precompute: str | bool | ArrayLike = "auto",
     Xy: ArrayLike | None = None,
+    copy_X: bool = True,
     coef_init: ArrayLike | None = None,
+    verbose: bool | int = False,
     return_n_iter: bool = False,
     positive: bool = False,
     max_iter: int = 1000,
@@ -188,9 +202,9 @@ def lasso_path(
 
     Parameters
     ----------
-    X, y, eps, alphas, precompute, Xy, coef_init, return_n_iter, positive
+    X, y, eps, n_alphas, alphas, precompute, Xy, copy_X, coef_init, verbose, return_n_iter
         See `enet_path`.
-    max_iter, tol, selection, random_state
+    positive, max_iter, tol, selection, random_state
         See `enet_path`.
 
     Returns
@@ -207,10 +221,24 @@ def lasso_path(
     array([1, 1])
     """
     return _path(
-        "lasso_path", X, y, 1.0, eps, alphas, precompute, Xy, coef_init, return_n_iter,
+        "lasso_path", X, y, 1.0, eps, _count("lasso_path", n_alphas, alphas), precompute, Xy,
+        coef_init, return_n_iter, {"copy_X": copy_X, "verbose": verbose},
         {"positive": positive, "max_iter": max_iter, "tol": tol, "selection": selection,
          "random_state": random_state},
     )  # fmt: skip
+
+
+def _count(owner: str, n_alphas: Any, alphas: Any) -> Any:
+    """The alphas or their number, also as the deprecated `n_alphas` tells it."""
+    if isinstance(n_alphas, str) and n_alphas == "deprecated":
+        return alphas
+    check_int(owner, "n_alphas", n_alphas, 1)
+    warnings.warn(
+        f"{owner}: n_alphas is deprecated, as in scikit-learn: use alphas={n_alphas}",
+        FutureWarning,
+        stacklevel=3,
+    )
+    return n_alphas if np.ndim(alphas) == 0 else alphas
 
 
 def _path(
@@ -224,8 +252,10 @@ def _path(
     Xy: Any,
     coef_init: Any,
     return_n_iter: bool,
+    accepted: dict[str, Any],
     params: dict[str, Any],
 ) -> Any:
+    check_accepted(owner, accepted)
     how = rule(owner, params)
     X = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False)
     y = check_array(y, dtype=X.dtype, ensure_2d=False)

@@ -46,18 +46,19 @@ class GeneralizedLinearModel(LinearModel, Summarised):
     warm_start: bool
     _remedy: str  # the penalty that gives every fit a solution
     n_iter_: Any
+    _others: tuple[str, ...] = ()  # scikit-learn's solvers, in whose place "auto" stands
 
     def _check_solver(self) -> None:
         check_bool(self._name, "fit_intercept", self.fit_intercept)
         check_bool(self._name, "warm_start", self.warm_start)
-        check_choice(self._name, "solver", self.solver, SOLVERS)
+        check_choice(self._name, "solver", self.solver, (*SOLVERS, *self._others))
         check_number(self._name, "tol", self.tol, 0)
         check_int(self._name, "max_iter", self.max_iter, 0)
 
     def _minimise(self, objective: Objective, start: NDArray[Any], l1: float = 0.0) -> Solution:
         """Minimise with the solver that was asked for, or the one that suits the shape."""
         method = self.solver
-        if method == "auto":
+        if method not in ("newton-cholesky", "lbfgs"):
             narrow = objective.features <= _NEWTON_COLUMNS
             small = objective.samples * objective.features**2 <= _NEWTON_WORK
             method = "newton-cholesky" if narrow or small else "lbfgs"

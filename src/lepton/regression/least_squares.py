@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, optimize
 
 import lepton
 from lepton import _core
@@ -17,7 +17,7 @@ from lepton.estimator.weights import total_weight
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Centred", "Factor", "back_substitute", "factorise", "shortest", "solve"]
+__all__ = ["Centred", "Factor", "back_substitute", "factorise", "non_negative", "shortest", "solve"]
 
 # Below this many elements the orthogonal factors are kept whole and the solution is refined.
 _SMALL = 1 << 14
@@ -316,3 +316,15 @@ def _refine(data: Centred, factor: Factor, coef: NDArray[Any]) -> NDArray[Any]:
         residual += unmet - factor.Q @ change
     factor.residual = (residual**2).sum(0).astype(np.float64)
     return coef
+
+
+def non_negative(factor: Factor, alpha: float = 0.0) -> NDArray[np.float64]:
+    """The least ``|y - X b|^2 + alpha |b|^2`` with ``b >= 0``: b of shape [features, targets]."""
+    rows, rotated = factor.rows(), factor.rotated
+    p, targets = rows.shape[1], rotated.shape[1]
+    if not factor.rank:
+        return np.zeros((p, targets))
+    if alpha > 0:
+        rows = np.concatenate([rows, np.sqrt(alpha) * np.eye(p)])
+        rotated = np.concatenate([rotated, np.zeros((p, targets))])
+    return np.stack([optimize.nnls(rows, b)[0] for b in rotated.T], 1)

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import linalg, optimize, stats
+from scipy import linalg, stats
 from sklearn.base import MultiOutputMixin
 
 from lepton._check import check_bool
 from lepton.estimator.weights import count_weighted, total_weight
-from lepton.regression.least_squares import Centred, Factor, factorise, solve
+from lepton.regression.least_squares import Centred, Factor, factorise, non_negative, solve
 from lepton.regression.linear_model import LinearRegressor
 from lepton.regression.summary import Inference, Summarised
 
@@ -35,6 +35,8 @@ class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
     ----------
     fit_intercept : bool, default=True
         Whether b0 is fitted; without it the data are taken as they are.
+    copy_X, tol, n_jobs : default=True, 1e-6, None
+        Accepted for scikit-learn's sake; without effect.
     positive : bool, default=False
         Whether coefficients must be >= 0 (non-negative least squares).
 
@@ -63,8 +65,21 @@ class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
     (array([1., 1.]), 1, array([13.]))
     """
 
-    def __init__(self, *, fit_intercept: bool = True, positive: bool = False) -> None:
+    _accepted = ("copy_X", "tol", "n_jobs")
+
+    def __init__(
+        self,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        tol: float = 1e-6,
+        n_jobs: int | None = None,
+        positive: bool = False,
+    ) -> None:
         self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.tol = tol
+        self.n_jobs = n_jobs
         self.positive = positive
 
     def fit(
@@ -89,7 +104,7 @@ class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
         X, y = self._check_fit(X, y, multi_output=True)
         weight = self._check_weight(sample_weight, X)
         data, factor = factorise(X, y, weight, centre)
-        coef = _non_negative(factor) if positive else solve(data, factor)
+        coef = non_negative(factor) if positive else solve(data, factor)
         self.rank_ = factor.rank
         self.singular_ = _singular_values(factor, min(X.shape)).astype(X.dtype)
         self._set_coefficients(coef, data.x_mean, data.y_mean, y, columnar=True)
@@ -99,13 +114,6 @@ class LinearRegression(MultiOutputMixin, LinearRegressor, Summarised):
     @staticmethod
     def _examples() -> list[LinearRegression]:
         return [LinearRegression(), LinearRegression(positive=True)]
-
-
-def _non_negative(factor: Factor) -> NDArray[np.float64]:
-    rows = factor.rows()
-    if not factor.rank:
-        return np.zeros((rows.shape[1], factor.rotated.shape[1]))
-    return np.stack([optimize.nnls(rows, b)[0] for b in factor.rotated.T], 1)
 
 
 def _singular_values(factor: Factor, count: int) -> NDArray[np.float64]:

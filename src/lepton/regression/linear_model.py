@@ -10,6 +10,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 import lepton
 from lepton.estimator import Estimator
+from lepton.regression.accepted import check_accepted
 from lepton.regression.sizes import LEAST, check_sizes
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ class LinearModel(Estimator):
 
     coef_: NDArray[Any]
     intercept_: Any
+    _accepted: tuple[str, ...] = ()  # parameters without effect
 
     def _check_fit(
         self, X: Any, y: Any, *, numeric: bool = True, **checks: Any
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """As `Estimator` checks X and y; and that products of their numbers are numbers, too."""
+        check_accepted(self._name, {name: getattr(self, name) for name in self._accepted})
         ready = isinstance(X, np.ndarray) and X.dtype in (np.float32, np.float64)
         checks = {"ensure_all_finite": not ready, **checks}  # check_sizes looks, and is faster
         X, y = super()._check_fit(X, y, numeric=numeric, **checks)

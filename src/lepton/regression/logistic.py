@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from lepton._check import check_number
+from lepton._check import check_choice, check_number
 from lepton.estimator.class_weight import class_factors, weigh_samples
 from lepton.estimator.labels import check_classes, check_present
 from lepton.estimator.weights import total_weight
@@ -33,26 +34,38 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
 
     Parameters
     ----------
+    penalty : {"l2", "l1", "elasticnet"} or None
+        Deprecated as in scikit-learn: "l2" stands for ``l1_ratio=0``, "l1" for ``l1_ratio=1``, None
+        for ``C=np.inf``.
     C : float, default=1.0
         Inverse strength of the penalty, > 0; infinity fits without one.
     l1_ratio : float, default=0.0
         0 is an L2 penalty, 1 is an L1 penalty, which makes coefficients exactly 0, and what lies
         between is an elastic net.
+    dual : bool, default=False
+        Accepted for scikit-learn's sake; without effect.
     tol : float, default=1e-4
         Iterations end where no derivative of the objective, divided by C and the sum of weights,
         exceeds it.
     fit_intercept : bool, default=True
         Whether b0, which is not penalised, is fitted.
+    intercept_scaling : float, default=1
+        Accepted for scikit-learn's sake; without effect: the intercept is not penalised.
     class_weight : dict, "balanced" or None, default=None
         Factors of the weights of each class; "balanced" gives all classes the same total weight.
+    random_state : int, RandomState or None, default=None
+        Accepted for scikit-learn's sake; without effect: no solver draws.
     solver : {"auto", "newton-cholesky", "lbfgs"}, default="auto"
         Newton's method, or L-BFGS with a preconditioner, the Hessian's blocks of a sample of rows;
         "auto" goes by the shape. More than two classes are always fitted by L-BFGS. With an L1
-        penalty the steps come from coordinate descent on the same Hessians.
+        penalty the steps come from coordinate descent on the same Hessians. "liblinear",
+        "newton-cg", "sag" and "saga" are accepted: "auto" finds their minimum.
     max_iter : int, default=100
         Most iterations; a warning tells when they were not enough.
     warm_start : bool, default=False
         Whether `fit` begins at the coefficients of the last call.
+    verbose, n_jobs : default=0, None
+        Accepted for scikit-learn's sake; without effect.
 
     Attributes
     ----------
@@ -72,9 +85,6 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
     -----
     Without a penalty, of all coefficients that are as likely the shortest are taken.
 
-    scikit-learn's ``dual``, ``intercept_scaling``, ``random_state``, ``verbose`` and ``n_jobs``
-    have no counterpart: no solver here would use them.
-
     References
     ----------
     .. [1] J. Friedman, T. Hastie and R. Tibshirani, "Regularization paths for generalized linear
@@ -91,27 +101,41 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
     """
 
     _remedy = "a finite C"
+    _others = ("liblinear", "newton-cg", "sag", "saga")
+    _accepted = ("dual", "intercept_scaling", "random_state", "verbose", "n_jobs")
 
     def __init__(
         self,
+        penalty: str | None = "deprecated",
         *,
         C: float = 1.0,
         l1_ratio: float = 0.0,
+        dual: bool = False,
         tol: float = 1e-4,
         fit_intercept: bool = True,
+        intercept_scaling: float = 1,
         class_weight: dict[Any, float] | str | None = None,
+        random_state: Any = None,
         solver: str = "auto",
         max_iter: int = 100,
+        verbose: int = 0,
         warm_start: bool = False,
+        n_jobs: int | None = None,
     ) -> None:
+        self.penalty = penalty
         self.C = C
         self.l1_ratio = l1_ratio
+        self.dual = dual
         self.tol = tol
         self.fit_intercept = fit_intercept
+        self.intercept_scaling = intercept_scaling
         self.class_weight = class_weight
+        self.random_state = random_state
         self.solver = solver
         self.max_iter = max_iter
+        self.verbose = verbose
         self.warm_start = warm_start
+        self.n_jobs = n_jobs
 
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -139,9 +163,7 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
             are the most likely ones (classes that a plane tells apart, a level without events).
         """
         self._check_solver()
-        if not (isinstance(self.C, float) and math.inf == self.C):
-            check_number(self._name, "C", self.C, 0, open_minimum=True)
-        check_number(self._name, "l1_ratio", self.l1_ratio, 0, 1)
+        C, l1_ratio = self._strength()
         check_present(self._name, y)
         X, y = self._check_fit(X, y, numeric=False)
         if y.dtype.kind not in "biuSU":  # what is left may be continuous
@@ -154,8 +176,8 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
         factors = None if factors is None else factors.astype(X.dtype)
         weight = weigh_samples(factors, labels, weight)
         check_classes(self._name, self.classes_, labels, weight)
-        penalty = 1 / (self.C * total_weight(len(X), weight))
-        l1, l2 = self.l1_ratio * penalty, (1 - self.l1_ratio) * penalty
+        penalty = 1 / (C * total_weight(len(X), weight))
+        l1, l2 = l1_ratio * penalty, (1 - l1_ratio) * penalty
         objective = Objective(
             X,
             *self._targets(labels, X.dtype),
@@ -171,6 +193,28 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
         self.coef_, self.intercept_ = objective.finish(params)
         self.n_iter_ = np.array([solution.n_iter], np.int32)
         return self
+
+    def _strength(self) -> tuple[float, float]:
+        """C and l1_ratio, checked, also as the deprecated `penalty` tells them."""
+        C, l1_ratio = self.C, self.l1_ratio
+        if not (isinstance(C, float) and math.inf == C):
+            check_number(self._name, "C", C, 0, open_minimum=True)
+        if self.penalty == "deprecated":
+            return C, check_number(self._name, "l1_ratio", l1_ratio, 0, 1)
+        if self.penalty is None:
+            C, told = math.inf, "C=np.inf"
+        else:
+            check_choice(self._name, "penalty", self.penalty, ("l2", "l1", "elasticnet"))
+            if self.penalty != "elasticnet":
+                l1_ratio = float(self.penalty == "l1")
+            told = f"l1_ratio={l1_ratio}"
+        warnings.warn(
+            f"{self._name}: penalty is deprecated, as in scikit-learn: use {told} in place of "
+            f"penalty={self.penalty!r}",
+            FutureWarning,
+            stacklevel=3,
+        )
+        return C, check_number(self._name, "l1_ratio", l1_ratio, 0, 1)
 
     def _targets(self, labels: NDArray[Any], dtype: Any) -> tuple[NDArray[Any], Any]:
         """Targets as their loss takes them, and the loss."""

@@ -188,20 +188,24 @@ class SquaredLoss:
 
 
 class HingeLoss:
-    """``max(0, 1 - y eta)`` for y = -1 or 1, to a power of 1 or 2."""
+    """``max(0, margin - y eta)`` for y = -1 or 1, to a power of 1 or 2.
+
+    Without a margin, the perceptron's loss, 0 is a minimum from which no sample takes a step that
+    its loss measures: steps are then as long as their rate says.
+    """
 
     outputs = 1
 
-    def __init__(self, power: int = 1) -> None:
-        self.power = power
-        self.bend = np.inf if power == 1 else 2.0
+    def __init__(self, power: int = 1, margin: float = 1.0) -> None:
+        self.power, self.margin = power, margin
+        self.bend = 2.0 if power == 2 else np.inf if margin else 0.0
 
     def terms(
         self, eta: Tensor, y: NDArray[Any]
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """See `Loss.terms`."""
-        missing = 1 - y * eta.numpy()
-        wrong = (missing > 0).astype(y.dtype)
+        missing = self.margin - y * eta.numpy()
+        wrong = (missing > 0 if self.margin else missing >= 0).astype(y.dtype)
         missing *= wrong
         if self.power == 1:
             return missing[0], -y * wrong, np.zeros_like(wrong)

@@ -43,6 +43,8 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         Iterations end where no derivative of the objective exceeds it.
     warm_start : bool, default=False
         Whether `fit` begins at the coefficients of the last call.
+    verbose : int, default=0
+        Accepted for scikit-learn's sake; without effect.
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
     """
 
     _remedy = "alpha > 0"
+    _accepted = ("verbose",)
 
     def __init__(
         self,
@@ -82,6 +85,7 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         max_iter: int = 100,
         tol: float = 1e-4,
         warm_start: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
@@ -89,6 +93,7 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
+        self.verbose = verbose
 
     def fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None

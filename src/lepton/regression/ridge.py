@@ -10,7 +10,7 @@ from scipy import linalg
 from sklearn.base import MultiOutputMixin
 
 from lepton._check import check_bool, check_number
-from lepton.regression.least_squares import Factor, factorise, solve
+from lepton.regression.least_squares import Factor, factorise, non_negative, solve
 from lepton.regression.linear_model import LinearRegressor
 
 if TYPE_CHECKING:
@@ -31,11 +31,21 @@ class Ridge(MultiOutputMixin, LinearRegressor):
         Strength of the penalty, >= 0; 0 gives least squares.
     fit_intercept : bool, default=True
         Whether b0, which is not penalised, is fitted.
+    copy_X, max_iter, tol, solver, random_state : default=True, None, 1e-4, "auto", None
+        Accepted for scikit-learn's sake; without effect: whatever the solver, the minimum is found
+        in closed form.
+    positive : bool, default=False
+        Whether coefficients must be >= 0 (non-negative least squares of rows to which those of
+        ``sqrt(alpha) I`` are added).
 
     Attributes
     ----------
     coef_ : ndarray of shape (features,) or (targets, features)
     intercept_ : float or ndarray of shape (targets,)
+    n_iter_ : int
+        1: no solver iterates.
+    solver_ : {"cholesky", "svd", "nnls"}
+        What solved it: sums of products, orthogonal factors, or non-negative least squares.
     n_features_in_ : int
     feature_names_in_ : ndarray of str, if X had names
 
@@ -50,9 +60,28 @@ class Ridge(MultiOutputMixin, LinearRegressor):
     array([1.])
     """
 
-    def __init__(self, alpha: Any = 1.0, *, fit_intercept: bool = True) -> None:
+    _accepted = ("copy_X", "max_iter", "tol", "solver", "random_state")
+
+    def __init__(
+        self,
+        alpha: Any = 1.0,
+        *,
+        fit_intercept: bool = True,
+        copy_X: bool = True,
+        max_iter: int | None = None,
+        tol: float = 1e-4,
+        solver: str = "auto",
+        positive: bool = False,
+        random_state: Any = None,
+    ) -> None:
         self.alpha = alpha
         self.fit_intercept = fit_intercept
+        self.copy_X = copy_X
+        self.max_iter = max_iter
+        self.tol = tol
+        self.solver = solver
+        self.positive = positive
+        self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Ridge:
         """Fit the model.
@@ -71,17 +100,23 @@ class Ridge(MultiOutputMixin, LinearRegressor):
             number is NaN or infinite.
         """
         centre = check_bool(self._name, "fit_intercept", self.fit_intercept)
+        positive = check_bool(self._name, "positive", self.positive)
         X, y = self._check_fit(X, y, multi_output=True)
         weight = self._check_weight(sample_weight, X)
         alphas = self._alphas(1 if y.ndim == 1 else y.shape[1])
         data, factor = factorise(X, y, weight, centre)
         coef = np.empty((X.shape[1], len(alphas)))
-        shrink = Shrinkage.of(factor)
+        shrink = None if positive else Shrinkage.of(factor)
         for alpha in np.unique(alphas):
             own = alphas == alpha
-            found = shrink.coefficients(alpha) if alpha > 0 else solve(data, factor)
+            if shrink is None:
+                found = non_negative(factor, alpha)
+            else:
+                found = shrink.coefficients(alpha) if alpha > 0 else solve(data, factor)
             coef[:, own] = found[:, own]
         self._set_coefficients(coef, data.x_mean, data.y_mean, y)
+        self.n_iter_ = 1
+        self.solver_ = "nnls" if positive else "cholesky" if factor.closed_form else "svd"
         return self
 
     def _alphas(self, targets: int) -> NDArray[np.float64]:

@@ -44,6 +44,8 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         A scorer to be maximised on the predictions of left-out rows, instead of the mean square.
     cv : int, splitter or None, default=None
         Another way to split; then each alpha is fitted for each split.
+    gcv_mode : {"auto", "svd", "eigen"} or None, default=None
+        Accepted for scikit-learn's sake; without effect.
     store_cv_results : bool, default=False
         Whether ``cv_results_`` is kept; only without `cv`.
     alpha_per_target : bool, default=False
@@ -74,6 +76,8 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
     0.001
     """
 
+    _accepted = ("gcv_mode",)
+
     def __init__(
         self,
         alphas: ArrayLike = (0.1, 1.0, 10.0),
@@ -81,6 +85,7 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         fit_intercept: bool = True,
         scoring: str | Callable[..., float] | None = None,
         cv: Any = None,
+        gcv_mode: str | None = None,
         store_cv_results: bool = False,
         alpha_per_target: bool = False,
     ) -> None:
@@ -88,6 +93,7 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         self.fit_intercept = fit_intercept
         self.scoring = scoring
         self.cv = cv
+        self.gcv_mode = gcv_mode
         self.store_cv_results = store_cv_results
         self.alpha_per_target = alpha_per_target
 

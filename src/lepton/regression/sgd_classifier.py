@@ -54,12 +54,14 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
 
     Parameters
     ----------
-    loss : {"hinge", "log_loss", "modified_huber", "squared_hinge"} or one of `SGDRegressor`
+    loss : {"hinge", "log_loss", "modified_huber", "squared_hinge", "perceptron"} or of regression
         Of ``z = s (x b + b0)``: ``max(0, 1 - z)``, a linear support vector machine;
         ``log(1 + exp(-z))``, logistic regression; ``max(0, 1 - z)^2`` above -1 and ``-4 z`` below;
-        ``max(0, 1 - z)^2``. A loss of regression takes s for the target.
+        ``max(0, 1 - z)^2``; ``max(0, -z)``. A loss of `SGDRegressor` takes s for the target.
     penalty, alpha, l1_ratio, fit_intercept, max_iter, tol, shuffle, epsilon, random_state
         As in `SGDRegressor`.
+    verbose, n_jobs : default=0, None
+        Accepted for scikit-learn's sake; without effect.
     learning_rate, eta0, power_t : default="optimal", 0.01, 0.5
         As in `SGDRegressor`.
     early_stopping, validation_fraction, n_iter_no_change
@@ -85,8 +87,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
 
     Notes
     -----
-    scikit-learn's ``verbose``, ``n_jobs``, the loss "perceptron" and passive-aggressive learning
-    rates have no counterpart.
+    scikit-learn's passive-aggressive learning rates have no counterpart.
 
     Examples
     --------
@@ -102,6 +103,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
     """
 
     _losses = tuple(LOSSES)
+    _accepted = ("verbose", "n_jobs")
     _splitter = StratifiedShuffleSplit
 
     def __init__(
@@ -115,7 +117,9 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         max_iter: int = 1000,
         tol: float | None = 1e-3,
         shuffle: bool = True,
+        verbose: int = 0,
         epsilon: float = 0.1,
+        n_jobs: int | None = None,
         random_state: Any = None,
         learning_rate: str = "optimal",
         eta0: float = 0.01,
@@ -137,7 +141,9 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
             max_iter=max_iter,
             tol=tol,
             shuffle=shuffle,
+            verbose=verbose,
             epsilon=epsilon,
+            n_jobs=n_jobs,
             random_state=random_state,
             learning_rate=learning_rate,
             eta0=eta0,

@@ -52,6 +52,8 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
         `n_iter_no_change` epochs in a row; None makes all `max_iter` epochs.
     shuffle : bool, default=True
         Take the samples in another order in each epoch.
+    verbose : int, default=0
+        Accepted for scikit-learn's sake; without effect.
     epsilon : float, default=0.1
         See `loss`.
     random_state : int, RandomState or None, default=None
@@ -91,7 +93,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
     Notes
     -----
     A sample of weight w counts as w samples, in the objective and in the schedule of rates.
-    scikit-learn's ``verbose`` and passive-aggressive learning rates have no counterpart.
+    scikit-learn's passive-aggressive learning rates have no counterpart.
 
     References
     ----------
@@ -112,6 +114,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
     (array([ 3., -1.]), array([5.]))
     """
 
+    _accepted = ("verbose",)
     _losses = ("squared_error", "huber", "epsilon_insensitive", "squared_epsilon_insensitive")
 
     def __init__(
@@ -125,6 +128,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
         max_iter: int = 1000,
         tol: float | None = 1e-3,
         shuffle: bool = True,
+        verbose: int = 0,
         epsilon: float = 0.1,
         random_state: Any = None,
         learning_rate: str = "invscaling",
@@ -146,6 +150,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
             max_iter=max_iter,
             tol=tol,
             shuffle=shuffle,
+            verbose=verbose,
             epsilon=epsilon,
             random_state=random_state,
             learning_rate=learning_rate,

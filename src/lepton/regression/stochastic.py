@@ -41,6 +41,7 @@ LOSSES: dict[str, Callable[[float], BoundedLoss]] = {
     "epsilon_insensitive": lambda epsilon: EpsilonInsensitiveLoss(epsilon),
     "squared_epsilon_insensitive": lambda epsilon: EpsilonInsensitiveLoss(epsilon, 2),
     "hinge": lambda epsilon: HingeLoss(),
+    "perceptron": lambda epsilon: HingeLoss(margin=0.0),
     "squared_hinge": lambda epsilon: HingeLoss(2),
     "log_loss": lambda epsilon: BinomialLoss(),
     "modified_huber": lambda epsilon: ModifiedHuberLoss(),
