@@ -17,6 +17,7 @@ from lepton.regression.coordinate_descent import Path, Products, Rows, Rule, few
 from lepton.regression.elastic_net import SparseRegressor
 from lepton.regression.elastic_net_path import alpha_grid, given_alphas, given_gram, rule
 from lepton.regression.folds import Folds, Split
+from lepton.regression.routing import CrossValidated
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ElasticNetCV", "LassoCV"]
 
 
-class _Validated(SparseRegressor):
+class _Validated(CrossValidated, SparseRegressor):
     """What the lasso and the elastic net share where cross-validation chooses the penalty."""
 
     eps: Any
@@ -35,7 +36,13 @@ class _Validated(SparseRegressor):
     n_jobs: Any
     _accepted = ("copy_X", "verbose")
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        **params: Any,
+    ) -> Any:
         """Choose the penalty and fit the model to all rows.
 
         Parameters
@@ -44,12 +51,14 @@ class _Validated(SparseRegressor):
         y : array-like of shape (samples,)
         sample_weight : array-like of shape (samples,), optional
             Weights >= 0, in the fits and in the errors of each fold; folds count alike.
+        **params
+            With scikit-learn's metadata routing: what the splitter asks for, like ``groups``.
 
         Raises
         ------
         ValueError
             If a parameter is out of its range, shapes do not fit, a number is NaN or infinite, or
-            all weights of a split's training or test rows are 0.
+            all weights of a split's training or test rows are 0; or for `params` nobody asks for.
 
         Warns
         -----
@@ -65,7 +74,8 @@ class _Validated(SparseRegressor):
         X, y = self._check_fit(X, y)
         weight = self._check_weight(sample_weight, X)
         given_gram(self._name, self.precompute, X.shape[1])
-        splits = list(check_cv(self.cv).split(X, y))
+        routed = self._route(weight, params)
+        splits = list(check_cv(self.cv).split(X, y, **routed.splitter.split))
         folds = Folds(X, y[:, None], weight, centre, splits)
         folds.check(self._name)
         few = self.precompute is True or few_columns(X.shape[1], len(X), count * len(ratios))

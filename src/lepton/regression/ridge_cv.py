@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from lepton._check import check_bool, check_number
 from lepton.estimator.weights import count_weighted, total_weight
 from lepton.regression.least_squares import Centred, factorise
 from lepton.regression.linear_model import LinearRegressor
 from lepton.regression.ridge import Ridge, Shrinkage
+from lepton.regression.routing import CrossValidated, routing_enabled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -27,7 +29,7 @@ _FEW_ROWS = 4
 _TINY = float(np.finfo(np.float64).tiny)
 
 
-class RidgeCV(MultiOutputMixin, LinearRegressor):
+class RidgeCV(MultiOutputMixin, CrossValidated, LinearRegressor):
     """Ridge regression whose penalty is chosen by cross-validation.
 
     By default each row is left out in turn, at the cost of one fit: with H the matrix that takes y
@@ -97,7 +99,13 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         self.store_cv_results = store_cv_results
         self.alpha_per_target = alpha_per_target
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> RidgeCV:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        **params: Any,
+    ) -> RidgeCV:
         """Choose alpha and fit the model.
 
         Parameters
@@ -106,12 +114,15 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         y : array-like of shape (samples,) or (samples, targets)
         sample_weight : array-like of shape (samples,), optional
             Weights >= 0.
+        **params
+            With scikit-learn's metadata routing: what the splitter or the scorer asks for, like
+            ``groups``.
 
         Raises
         ------
         ValueError
-            If an alpha is not positive, options exclude each other, the shapes do not fit, or a
-            number is NaN or infinite.
+            If an alpha is not positive, options exclude each other, the shapes do not fit, a number
+            is NaN or infinite, or for `params` that none asks for.
         """
         centre = check_bool(self._name, "fit_intercept", self.fit_intercept)
         check_bool(self._name, "store_cv_results", self.store_cv_results)
@@ -126,12 +137,15 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         ]
         if not alphas:
             raise ValueError(f"{self._name}: alphas expects at least one number > 0, got none")
+        routed = self._route(weight, params)
         if self.cv is not None:
-            return self._search(X, y, weight, alphas)
+            return self._search(X, y, weight, alphas, params)
         data, shrink = _shrinkage(X, y, weight, centre)
         each = self.alpha_per_target and y.ndim == 2
         left_out = _LeaveOneOut(data, shrink, np.array(alphas), centre)
-        scores, results = left_out.run(self.scoring, y, each, self.store_cv_results)
+        scores, results = left_out.run(
+            self.scoring, routed.scorer.score, y, each, self.store_cv_results
+        )
         if self.store_cv_results:
             self.cv_results_ = results.astype(X.dtype).reshape((*y.shape, len(alphas)))
         best = scores.argmax(0)
@@ -145,19 +159,40 @@ class RidgeCV(MultiOutputMixin, LinearRegressor):
         self._set_coefficients(coef, data.x_mean, data.y_mean, y)
         return self
 
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Which parameters of `fit` go to the splitter and to the scorer.
+
+        Returns
+        -------
+        sklearn.utils.metadata_routing.MetadataRouter
+        """
+        score = MethodMapping().add(caller="fit", callee="score")
+        return super().get_metadata_routing().add(scorer=self._scorer(), method_mapping=score)
+
+    def _scorer(self) -> Any:
+        """The scorer as it is routed to; R2 takes the weights unless another one is given."""
+        if self.scoring is not None:
+            return check_scoring(self, self.scoring)
+        scorer = get_scorer("r2")
+        return scorer.set_score_request(sample_weight=True) if routing_enabled() else scorer
+
     def _search(
-        self, X: NDArray[Any], y: NDArray[Any], weight: NDArray[Any] | None, alphas: list[float]
+        self,
+        X: NDArray[Any],
+        y: NDArray[Any],
+        weight: NDArray[Any] | None,
+        alphas: list[float],
+        params: dict[str, Any],
     ) -> RidgeCV:
         """Fit every alpha for every split."""
         if self.store_cv_results or self.alpha_per_target:
             raise ValueError(f"{self._name}: store_cv_results and alpha_per_target expect cv=None")
-        search = GridSearchCV(
-            Ridge(fit_intercept=self.fit_intercept),
-            {"alpha": alphas},
-            cv=self.cv,
-            scoring=self.scoring,
-        )
-        search.fit(X, y, sample_weight=weight)
+        ridge, scoring = Ridge(fit_intercept=self.fit_intercept), self.scoring
+        if routing_enabled():
+            ridge.set_fit_request(sample_weight=True)
+            scoring = self._scorer()
+        search = GridSearchCV(ridge, {"alpha": alphas}, cv=self.cv, scoring=scoring)
+        search.fit(X, y, sample_weight=weight, **params)
         self.alpha_, self.best_score_ = search.best_params_["alpha"], search.best_score_
         self.coef_ = search.best_estimator_.coef_
         self.intercept_ = search.best_estimator_.intercept_
@@ -229,7 +264,7 @@ class _LeaveOneOut:
             yield error
 
     def run(
-        self, scoring: Any, y: NDArray[Any], each: bool, keep: bool
+        self, scoring: Any, params: dict[str, Any], y: NDArray[Any], each: bool, keep: bool
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Scores [alphas], or for `each` target [alphas, targets], and what ``cv_results_`` is."""
         n, targets, count = len(y), self.parts.shape[1], self.left.shape[1]
@@ -245,11 +280,10 @@ class _LeaveOneOut:
             np.square(kept, out=kept)
             scores = -squares.T / n
             return scores if each else scores.mean(1), kept
-        weight, params = self.data.weight, {}
+        weight = self.data.weight
         if weight is not None:
             root = np.sqrt(weight, dtype=np.float64)[:, None, None]
             np.divide(kept, root, out=kept, where=root > 0)
-            params = {"sample_weight": weight}
         np.subtract(y.reshape(n, targets, 1), kept, out=kept)
         scorer = check_scoring(_Identity(), scoring)
 
