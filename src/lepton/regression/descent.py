@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 import lepton
 from lepton.estimator.weights import total_weight
@@ -55,7 +56,8 @@ class State:
 
 @dataclass
 class Batch:
-    """Some samples: X [samples, features], y and factors of the losses [outputs, samples].
+    """Some samples: X [samples, features], which may be a CSR matrix, y and factors of the losses
+    [outputs, samples].
 
     A sample of weight w counts as w samples; factors, which hold these weights, too, only
     multiply losses. None stands for ones.
@@ -68,7 +70,7 @@ class Batch:
 
     def total(self) -> float:
         """How many samples the batch counts as."""
-        return total_weight(len(self.X), self.weight)
+        return total_weight(self.X.shape[0], self.weight)
 
 
 @dataclass
@@ -216,6 +218,6 @@ def _scores(params: NDArray[np.float64], X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    if a.size * b.shape[1] < _SMALL_PRODUCT:
+    if sparse.issparse(b) or a.size * b.shape[1] < _SMALL_PRODUCT:
         return a @ b  # type: ignore[no-any-return]
     return lepton.matmul(lepton.asarray(a), lepton.asarray(b)).numpy()

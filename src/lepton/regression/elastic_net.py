@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.base import MultiOutputMixin
 
 from lepton._check import check_bool, check_number
+from lepton.regression.accepted import check_accepted
 from lepton.regression.coordinate_descent import Path, Products, Rows, problem
 from lepton.regression.elastic_net_path import enet_path, given_gram, rule
 from lepton.regression.linear_model import LinearRegressor
@@ -55,7 +56,13 @@ class _Penalised(MultiOutputMixin, SparseRegressor):
     path = staticmethod(enet_path)
     _accepted = ("copy_X",)
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        check_input: bool = True,
+    ) -> Any:
         """Fit the model.
 
         Parameters
@@ -65,6 +72,8 @@ class _Penalised(MultiOutputMixin, SparseRegressor):
             Targets are fitted one by one.
         sample_weight : array-like of shape (samples,), optional
             Weights >= 0; only their ratios matter.
+        check_input : bool, default=True
+            Accepted for scikit-learn's sake; without effect: X and y are always checked.
 
         Raises
         ------
@@ -76,6 +85,7 @@ class _Penalised(MultiOutputMixin, SparseRegressor):
         sklearn.exceptions.ConvergenceWarning
             If the duality gap is still too large after `max_iter` sweeps.
         """
+        check_accepted(self._name, {"check_input": check_input})
         how = rule(self._name, self.get_params(deep=False))
         alpha = check_number(self._name, "alpha", self.alpha, 0)
         l1_ratio = check_number(self._name, "l1_ratio", self._l1_ratio(), 0, 1)

@@ -15,7 +15,14 @@ from lepton._check import check_bool, check_number
 from lepton.regression.accepted import check_accepted
 from lepton.regression.coordinate_descent import Path, Products, Rows, Rule, few_columns
 from lepton.regression.elastic_net import SparseRegressor
-from lepton.regression.elastic_net_path import alpha_grid, given_alphas, given_gram, rule
+from lepton.regression.elastic_net_path import (
+    alpha_grid,
+    enet_path,
+    given_alphas,
+    given_gram,
+    lasso_path,
+    rule,
+)
 from lepton.regression.folds import Folds, Split
 from lepton.regression.routing import CrossValidated
 
@@ -211,6 +218,8 @@ class ElasticNetCV(_Validated):
     (0.5, array([ 3.,  0., -2.]))
     """
 
+    path = staticmethod(enet_path)
+
     def __init__(
         self,
         *,
@@ -284,6 +293,8 @@ class LassoCV(_Validated):
     >>> LassoCV().fit(X, y).coef_.round(1)
     array([ 2.,  0.,  0., -1.,  0.,  0.])
     """
+
+    path = staticmethod(lasso_path)
 
     def __init__(
         self,

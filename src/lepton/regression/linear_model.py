@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 
 import lepton
@@ -47,13 +48,17 @@ class LinearModel(Estimator):
 
     def _linear_predictor(self, X: ArrayLike) -> NDArray[Any]:
         """X coef' + intercept, in the dtype of X: [samples] or [samples, targets]."""
-        return self._scores(self._check_predict(X))
+        return self._scores(self._check_predict(X, accept_sparse="csr"))
 
     def _scores(self, X: NDArray[Any]) -> NDArray[Any]:
         """The linear predictor of a checked X."""
         coef = np.asarray(self.coef_, X.dtype)
-        product = lepton.matmul(lepton.asarray(X), lepton.asarray(np.ascontiguousarray(coef.T)))
-        scores: NDArray[Any] = product.numpy()
+        scores: NDArray[Any]
+        if sparse.issparse(X):
+            scores = X @ coef.T
+        else:
+            right = lepton.asarray(np.ascontiguousarray(coef.T))
+            scores = lepton.matmul(lepton.asarray(X), right).numpy()
         scores += np.asarray(self.intercept_, X.dtype)
         return scores
 
@@ -100,7 +105,7 @@ class LinearRegressor(RegressorMixin, LinearModel):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
             float32 stays float32; everything else becomes float64.
 
         Returns
@@ -121,7 +126,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
 
         Returns
         -------
@@ -135,7 +140,7 @@ class LinearClassifier(ClassifierMixin, LinearModel):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
 
         Returns
         -------

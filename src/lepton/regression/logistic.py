@@ -231,7 +231,7 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
 
         Returns
         -------
@@ -246,7 +246,7 @@ class LogisticRegression(LinearClassifier, GeneralizedLinearModel):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
 
         Returns
         -------

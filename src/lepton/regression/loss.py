@@ -57,7 +57,10 @@ class Likelihood(Loss, Protocol):
 
 
 class BoundedLoss(Loss, Protocol):
-    """A loss whose second derivative nowhere exceeds `bend`, which is infinite with a kink."""
+    """A loss whose second derivative nowhere exceeds `bend`, which is infinite with a kink.
+
+    The perceptron's is 0: longer steps only make longer coefficients, so none is too long.
+    """
 
     @property
     def bend(self) -> float: ...
@@ -190,8 +193,8 @@ class SquaredLoss:
 class HingeLoss:
     """``max(0, margin - y eta)`` for y = -1 or 1, to a power of 1 or 2.
 
-    Without a margin, the perceptron's loss, 0 is a minimum from which no sample takes a step that
-    its loss measures: steps are then as long as their rate says.
+    Without a margin, the perceptron's loss, parameters of 0 are a minimum, from which mistakes lead
+    away all the same: what is not on its side counts as wrong.
     """
 
     outputs = 1

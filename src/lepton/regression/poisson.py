@@ -155,7 +155,7 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
 
         Returns
         -------
@@ -181,7 +181,7 @@ class PoissonRegressor(RegressorMixin, GeneralizedLinearModel):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
         y : array-like of shape (samples,)
         sample_weight : array-like of shape (samples,), optional
             Weights >= 0.

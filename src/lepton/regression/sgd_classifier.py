@@ -169,7 +169,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
             Scaled to like sizes.
         y : array-like of shape (samples,)
             Labels: numbers or strings.
@@ -209,7 +209,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
             Scaled as in all other calls.
         y : array-like of shape (samples,)
         classes : array-like, optional
@@ -259,7 +259,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
         reset: bool = True,
     ) -> LabelledSamples:
         check_present(self._name, y)
-        X, y = self._check_fit(X, y, numeric=False, order="C", reset=reset)
+        X, y = self._check_fit(X, y, numeric=False, order="C", accept_sparse="csr", reset=reset)
         check_classification_targets(y)
         weight = self._check_weight(sample_weight, X)
         every = classes is None  # else there may be more samples elsewhere
@@ -304,7 +304,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
 
         Returns
         -------
@@ -330,7 +330,7 @@ class SGDClassifier(LinearClassifier, StochasticGradient):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
 
         Returns
         -------

@@ -176,7 +176,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
             Scaled to like sizes.
         y : array-like of shape (samples,)
         coef_init, intercept_init : array-like, optional
@@ -210,7 +210,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
 
         Parameters
         ----------
-        X : array-like of shape (samples, features)
+        X : array-like or sparse matrix of shape (samples, features)
             Scaled as in all other calls.
         y : array-like of shape (samples,)
         sample_weight : array-like of shape (samples,), optional
@@ -229,7 +229,7 @@ class SGDRegressor(LinearRegressor, StochasticGradient):
         return self
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, reset: bool = True) -> Samples:
-        X, y = self._check_fit(X, y, order="C", reset=reset)
+        X, y = self._check_fit(X, y, order="C", accept_sparse="csr", reset=reset)
         return Samples(X, y, self._check_weight(sample_weight, X))
 
     def _shape(self, coef: NDArray[Any]) -> NDArray[Any]:

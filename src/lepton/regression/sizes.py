@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import assert_all_finite
 
 import lepton
@@ -29,7 +30,7 @@ def check_sizes(owner: str, name: str, array: NDArray[Any], least: float = LEAST
         What errors call the estimator.
     name : str
         What errors call the array: X or y.
-    array : ndarray of float32 or float64 of shape (samples,) or (samples, columns)
+    array : ndarray or CSR matrix of float32 or float64 of shape (samples,) or (samples, columns)
         All finite float32 numbers are of fit sizes: products are in float64.
     least : float, default=1e-70
         Numbers nearer to 0 do not count.
@@ -40,6 +41,8 @@ def check_sizes(owner: str, name: str, array: NDArray[Any], least: float = LEAST
         If the array is not finite, holds a number beyond 1e70, or a column of which no number
         counts, though not all are 0.
     """
+    if sparse.issparse(array):
+        array = np.asarray([array.min(0).toarray().ravel(), array.max(0).toarray().ravel()])
     beyond = not _squares_add_up(array)
     if beyond:
         assert_all_finite(array, estimator_name=owner, input_name=name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import check_random_state
@@ -57,7 +58,7 @@ _LOOK = 4096  # rows that show sizes well enough
 class Samples:
     """All samples of a fit or a part of one."""
 
-    X: NDArray[Any]
+    X: NDArray[Any]  # or a CSR matrix
     y: NDArray[Any]
     weight: NDArray[Any] | None
 
@@ -68,7 +69,10 @@ class Samples:
 
     def batch(self, rows: slice | NDArray[np.intp]) -> Batch:
         """The samples of a step."""
-        X = self.X[rows] if isinstance(rows, slice) else self.X.take(rows, axis=0)
+        if isinstance(rows, slice) or sparse.issparse(self.X):
+            X = self.X[rows]
+        else:
+            X = self.X.take(rows, axis=0)
         weight = None if self.weight is None else self.weight[rows]
         return Batch(X, *self._targets(self.y[rows], weight), weight)
 
@@ -233,7 +237,7 @@ class StochasticGradient(LinearModel):
         n_iter: int,
     ) -> float:
         """One epoch; return the objective, its losses as they were met."""
-        count = len(samples.X)
+        count = samples.X.shape[0]
         size = self.batch_size
         if isinstance(size, str):
             size = min(_MOST, max(_FEWEST, count // _STEPS))
@@ -270,11 +274,8 @@ class StochasticGradient(LinearModel):
         raise NotImplementedError
 
     def _warn_of_scales(self, X: NDArray[Any]) -> None:
-        some = X[:: max(1, len(X) // _LOOK)]
-        largest = np.abs(some).max(axis=0).astype(np.float64)
-        used = np.flatnonzero(largest)
-        sizes = largest.copy()
-        sizes[used] *= np.sqrt(np.mean((some[:, used] / largest[used]) ** 2, axis=0))
+        sizes = _column_sizes(X[:: max(1, X.shape[0] // _LOOK)])
+        used = np.flatnonzero(sizes)
         if not len(used):
             return
         low, high = used[sizes[used].argmin()], used[sizes[used].argmax()]
@@ -290,11 +291,29 @@ class StochasticGradient(LinearModel):
                 stacklevel=4,
             )
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _fitted_state(self) -> dict[str, Any]:
         return super()._fitted_state() | {"_state": vars(self._state)}
 
     def _restore(self, state: dict[str, Any]) -> None:
         super()._restore(state | {"_state": State(**state["_state"])})
+
+
+def _column_sizes(some: Any) -> NDArray[np.float64]:
+    """Roots of the mean squares of columns; of a CSR matrix those of the numbers it holds."""
+    if sparse.issparse(some):
+        squares, counts = np.zeros(some.shape[1]), np.zeros(some.shape[1])
+        np.add.at(squares, some.indices, some.data.astype(np.float64) ** 2)
+        np.add.at(counts, some.indices, some.data != 0)
+        return np.sqrt(squares / np.maximum(counts, 1))
+    sizes: NDArray[np.float64] = np.abs(some).max(axis=0).astype(np.float64)
+    used = np.flatnonzero(sizes)
+    sizes[used] *= np.sqrt(np.mean((some[:, used] / sizes[used]) ** 2, axis=0))
+    return sizes
 
 
 @dataclass
