@@ -21,7 +21,7 @@ import lepton
 from lepton import optim
 from lepton.optim.lr_scheduler import StepLR
 from lepton.tabular import MLPClassifier, MLPRegressor
-from lepton.training import Callback, NonFiniteError, TrainingInterrupted
+from lepton.training import Callback, TrainingInterrupted
 
 Array = np.ndarray[Any, Any]
 ENDLESS = {"n_iter_no_change": math.inf, "random_state": 0}
@@ -164,8 +164,9 @@ def test_batches_without_weight_change_nothing_and_zeros_are_refused() -> None:
     half.fit(X, y, weight)
     rest = MLPRegressor(max_iter=3, learning_rate_init=0.2, **options, **ENDLESS)
     assert_same_weights(half, rest.fit(X[:20], y[:20]), 1e-10)
-    with pytest.raises(ValueError, match=r"zero|above"):
-        MLPRegressor().fit(X, y, np.zeros(40))
+    for weights in (np.zeros(40), -weight, weight[1:]):
+        with pytest.raises(ValueError, match=r"^MLPRegressor: sample_weight expects a number >= 0"):
+            MLPRegressor().fit(X, y, weights)
     classes = (np.arange(40) < 20).astype(int)
     with pytest.raises(ValueError, match="at least 2 classes, got 1 class"):
         MLPClassifier().fit(X, classes, weight)
@@ -223,7 +224,7 @@ def test_adaptive_rates_fall_before_training_stops() -> None:
 
 def test_too_few_epochs_are_told() -> None:
     X, y = table()
-    with pytest.warns(ConvergenceWarning, match=r"^MLPRegressor: loss was still .* 3 epochs"):
+    with pytest.warns(ConvergenceWarning, match=r"^MLPRegressor: loss had not settled .* 3 epochs"):
         MLPRegressor(max_iter=3).fit(X, y)
 
 
@@ -403,7 +404,7 @@ def test_a_file_holds_the_network_whatever_the_parameters_say_now(tmp_path: Any)
 BAD = [
     ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes expects an integer >= 1, got 0"),
     ({"activation": "step"}, "activation expects 'identity' or .*, got 'step'"),
-    ({"solver": "newton"}, "solver expects .*'adam'.*, got 'newton'"),
+    ({"solver": "newton"}, "solver expects .*'adam'.*'lbfgs'.*, got 'newton'"),
     ({"solver": lambda params, lr: None}, "solver expects a function that returns an Optimizer"),
     ({"alpha": -1.0}, "alpha expects a finite number >= 0, got -1.0"),
     ({"batch_size": "all"}, "batch_size expects 'auto', got 'all'"),
@@ -420,6 +421,9 @@ BAD = [
     ({"beta_1": 1.0}, "beta_1 expects a finite number >= 0 and < 1, got 1.0"),
     ({"dropout": 1.0}, "dropout expects a finite number >= 0 and < 1, got 1.0"),
     ({"batch_norm": "yes"}, "batch_norm expects True or False, got 'yes'"),
+    ({"activation": np.str_("step")}, "activation expects 'identity' or .*, got 'step'"),
+    ({"solver": lambda params: None}, "solver: .* got an unexpected keyword argument 'lr'"),
+    ({"callbacks": 3}, "callbacks expects some Callbacks in a list, got int"),
     ({"callbacks": ["log"]}, r"callbacks\[0\] expects a Callback, got str"),
     ({"loss": "hinge"}, "loss expects 'squared_error' or 'poisson', got 'hinge'"),
     ({"loss": "poisson"}, "with loss='poisson' y expects numbers >= 0"),
@@ -431,13 +435,6 @@ def test_bad_parameters_are_refused_in_a_sentence(options: dict[str, Any], messa
     X, y = table()
     with pytest.raises((ValueError, TypeError), match=f"^MLPRegressor: {message}"):
         MLPRegressor(**options).fit(X, y)
-
-
-def test_a_loss_that_explodes_is_told() -> None:
-    X, y = table()
-    model = MLPRegressor(solver="sgd", learning_rate_init=1e200, activation="identity")
-    with pytest.raises(NonFiniteError, match="step"):
-        model.fit(X, y)
 
 
 # --------------------------------------------------------------------------------- accuracy

@@ -216,7 +216,10 @@ BAD = [
     ({"module": 3}, "module expects a Module, or a class or function that makes one, got int"),
     ({"module": lambda: 3}, "module expects a function that returns a Module, got int"),
     ({"module": nn.Linear(3, 5)}, "module expects to give 3 scores for each sample.*, got 5"),
-    ({"module": nn.Identity, "loss": "hinge"}, "loss expects 'auto', got 'hinge'"),
+    (
+        {"module": nn.Identity, "loss": "hinge"},
+        "loss expects 'auto', a loss of lepton.nn or .*, got 'hinge'",
+    ),
     ({"loss": 3}, "loss expects 'auto', a loss of lepton.nn or a function .*, got int"),
     ({"optimizer": "lamb"}, "optimizer expects .*'adam'.*, got 'lamb'"),
     ({"lr": 0.0}, "lr expects a finite number > 0, got 0.0"),
@@ -224,6 +227,10 @@ BAD = [
     ({"max_epochs": 0}, "max_epochs expects an integer >= 1, got 0"),
     ({"patience": 0}, "patience expects an integer >= 1, got 0"),
     ({"scheduler": "fast"}, "a schedule expects .*, got 'fast'"),
+    ({"optimizer__zz": 1}, "optimizer__zz expects a parameter of Adam, which has .*betas"),
+    ({"optimizer": "sgd", "optimizer__momentum": -1}, "optimizer: SGD: momentum expects"),
+    ({"module__zz": 1}, "module__zz expects a parameter of Net, which has .*hidden"),
+    ({"module__hidden": "a"}, "module: Linear: out_features expects an integer, got str"),
     ({"dtype": "int8"}, "dtype expects 'auto' or .*, got 'int8'"),
 ]
 

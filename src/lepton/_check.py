@@ -9,7 +9,14 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["check_bool", "check_choice", "check_int", "check_number", "check_pair"]
+import numpy as np
+
+__all__ = ["check_bool", "check_choice", "check_int", "check_number", "check_pair", "show"]
+
+
+def show(value: Any) -> str:
+    """Return how a sentence prints a value: a scalar of NumPy as the plain one it stands for."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def check_int(owner: str, name: str, value: Any, minimum: int | None = None) -> int:
@@ -52,7 +59,7 @@ def check_number(
 def check_bool(owner: str, name: str, value: Any) -> bool:
     """Return `value` as a bool."""
     if type(value).__name__ not in ("bool", "bool_"):
-        raise TypeError(f"{owner}: {name} expects True or False, got {value!r}")
+        raise TypeError(f"{owner}: {name} expects True or False, got {show(value)}")
     return bool(value)
 
 
@@ -60,7 +67,7 @@ def check_choice(owner: str, name: str, value: Any, choices: Sequence[str]) -> s
     """Return `value`, one of the words in `choices`."""
     if not isinstance(value, str) or value not in choices:
         words = " or ".join(map(repr, choices))
-        raise ValueError(f"{owner}: {name} expects {words}, got {value!r}")
+        raise ValueError(f"{owner}: {name} expects {words}, got {show(value)}")
     return value
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from lepton.estimator.labels import check_numbers
 from lepton.estimator.storage import read_estimator, write_estimator
 from lepton.estimator.weights import check_total
 
@@ -75,11 +76,10 @@ class Estimator(BaseEstimator):
         OSError
             If the file is missing or unreadable.
         """
-        estimator = read_estimator(path, params)
+        owner = f"{cls.__name__}.load"
+        estimator = read_estimator(path, params, owner)
         if not isinstance(estimator, cls):
-            raise ValueError(
-                f"{cls.__name__}.load: {os.fspath(path)} holds a {type(estimator).__name__}"
-            )
+            raise ValueError(f"{owner}: {os.fspath(path)} holds a {type(estimator).__name__}")
         return estimator
 
     def _fitted_state(self) -> dict[str, Any]:
@@ -100,6 +100,8 @@ class Estimator(BaseEstimator):
         A numeric y gets the dtype of X.
         """
         checks = {"dtype": [np.float64, np.float32], **checks}
+        if numeric:
+            check_numbers(self._name, y)
         X, y = validate_data(self, X, y, y_numeric=numeric, **checks)
         return X, (y.astype(X.dtype, copy=False) if numeric else y)
 
@@ -116,9 +118,15 @@ class Estimator(BaseEstimator):
         """Weights >= 0, one for each row of X, in its dtype; None stays None."""
         if sample_weight is None:
             return None
-        weight: NDArray[Any] = _check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-        )
+        try:
+            weight: NDArray[Any] = _check_sample_weight(
+                sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"{self._name}: sample_weight expects a number >= 0 for each sample, not all of "
+                f"them zero: {error}"
+            ) from error
         check_total(self._name, weight)
         return weight
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lepton._check import check_number
+from lepton._check import check_number, show
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,16 +57,16 @@ def class_factors(
         return balanced
     if not isinstance(class_weight, Mapping):
         raise ValueError(
-            f"{owner}: class_weight expects a dict, 'balanced' or None, got {class_weight!r}"
+            f"{owner}: class_weight expects a dict, 'balanced' or None, got {show(class_weight)}"
         )
     for label, factor in class_weight.items():
-        check_number(owner, f"class_weight[{label!r}]", factor, 0)
+        check_number(owner, f"class_weight[{show(label)}]", factor, 0)
     labels = classes.tolist()
     named = [label for label in labels if label in class_weight]
     if len(named) < min(len(labels), len(class_weight)):
         raise ValueError(
             f"{owner}: class_weight expects keys that are classes, which are {labels}, "
-            f"got {list(class_weight)}"
+            f"got [{', '.join(map(show, class_weight))}]"
         )
     return np.array([float(class_weight.get(label, 1.0)) for label in labels])
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of classifiers: what may be one, and how many classes there must be."""
+"""Targets: what may be a label or a number, and how many classes there must be."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from lepton._check import show
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +38,41 @@ def check_present(owner: str, y: Any) -> None:
             raise ValueError(
                 f"{owner}: y expects a label for each sample, got {label} for sample {sample}"
             )
+
+
+def check_numbers(owner: str, y: Any) -> None:
+    """Refuse text and other things where numbers are expected, by the first that is none.
+
+    Parameters
+    ----------
+    owner : str
+        What errors call the estimator.
+    y : array-like of shape (samples,) or (samples, targets)
+        As the user gave it.
+    """
+    try:
+        targets = np.asarray(y)
+    except ValueError:  # rows of unequal lengths: they are refused later
+        return
+    if targets.dtype.kind not in "OUS" or targets.ndim == 0:
+        return
+    try:
+        targets.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        for sample, row in enumerate(targets.reshape(len(targets), -1).tolist()):
+            for value in row:
+                if not _is_number(value):
+                    raise ValueError(
+                        f"{owner}: y expects numbers, got {show(value)} for sample {sample}"
+                    ) from error
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        np.asarray(value).astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def check_classes(

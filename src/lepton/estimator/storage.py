@@ -32,20 +32,26 @@ def write_estimator(estimator: Estimator, path: str | os.PathLike[str]) -> None:
         write_arrays(arrays, temporary, {_KEY: text})
 
 
-def read_estimator(path: str | os.PathLike[str], params: Mapping[str, Any]) -> Estimator:
-    """Read what `write_estimator` wrote; see `Estimator.load`."""
+def read_estimator(
+    path: str | os.PathLike[str], params: Mapping[str, Any], owner: str
+) -> Estimator:
+    """Read what `write_estimator` wrote; see `Estimator.load`, which errors call `owner`."""
     name = os.fspath(path)
 
     def refuse(cause: str) -> ValueError:
-        return ValueError(f"load: {name}: {cause}")
+        return ValueError(f"{owner}: {name}: {cause}")
 
-    text = read_metadata(path).get(_KEY)
+    try:
+        text = read_metadata(path).get(_KEY)
+        arrays = {} if text is None else read_arrays(path)
+    except ValueError as error:
+        cause = str(error).removeprefix(f"load_file: {name}: ")
+        raise refuse(f"the file is no model of Lepton, or damaged: {cause}") from error
     if text is None:
-        raise refuse("holds no estimator")
+        raise refuse("the file is no model of Lepton: it holds tensors alone")
     document = parse_json(text.encode(), refuse, decode_floats)
     if not isinstance(document, dict) or document.get("version") != _VERSION:
         raise refuse(f"expected an estimator of version {_VERSION}")
-    arrays = read_arrays(path)
     try:
         return _rebuild(document, arrays, params)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:

@@ -234,6 +234,7 @@ class Summarised(Estimator):
             Before `fit`.
         ValueError
             If the coefficients were bounded or penalised: they have no such distribution then.
+            If there are more than two classes.
 
         Warns
         -----
@@ -242,6 +243,11 @@ class Summarised(Estimator):
         """
         check_is_fitted(self)
         if self.inference_ is None:
+            classes = len(getattr(self, "classes_", ()))
+            if classes > 2:
+                raise ValueError(
+                    f"{self._name}.summary: expects a fit of two classes, got {classes}"
+                )
             raise ValueError(
                 f"{self._name}.summary: expects a fit without bounds and penalty, whose "
                 "coefficients have a known distribution"

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 import lepton
@@ -22,7 +24,7 @@ from lepton.optim import Optimizer
 from lepton.optim.lr_scheduler import LRScheduler
 from lepton.tabular.full_batch import FullBatch
 from lepton.tabular.objective import Objective, Penalty, Weighted
-from lepton.tabular.recipe import OptimizerFactory, Recipe, make_schedule
+from lepton.tabular.recipe import OptimizerFactory, Recipe, make_schedule, naming
 from lepton.tabular.stopping import Score
 from lepton.training import Callback, History, Trainer
 from lepton.training.diagnosis import NonFiniteError
@@ -34,6 +36,7 @@ Array = NDArray[Any]
 Inputs = tuple[Array, ...]
 
 _ROWS = 4096  # of a block in prediction
+_DIVERGED = 1e4  # times the first loss, which no batch that is typical reaches by chance
 
 
 class NetworkEstimator(Estimator):
@@ -177,6 +180,7 @@ class NetworkEstimator(Estimator):
         if keep:
             module, arguments = self.module_, self._arguments
         else:
+            self.__dict__.pop("_first_loss", None)
             arguments = self._describe(inputs, columns)
             module = self._make_module(**arguments).to(float_dtype(inputs))
         dtype = _dtype_of(module)
@@ -233,9 +237,10 @@ class NetworkEstimator(Estimator):
     ) -> list[dict[str, float]]:
         """Train by steps of the optimiser and return the rows of the history."""
         penalty = Penalty(recipe.alpha, self._optimizer) if recipe.alpha else None
+        objective = Objective(self._name, recipe.loss, self._align, penalty, mean_weight)
         trainer = Trainer(
             module,
-            Objective(self._name, recipe.loss, self._align, penalty, mean_weight),
+            objective,
             self._optimizer,
             metrics=[] if held_out is None else [Score(self._score_name, self._measure)],
             callbacks=recipe.callbacks,
@@ -249,7 +254,21 @@ class NetworkEstimator(Estimator):
             module.eval()
             if penalty is not None:
                 penalty.close()
+        self._warn_of_divergence(objective.first, trainer.history.rows)
         return trainer.history.rows
+
+    def _warn_of_divergence(self, first: float | None, rows: list[dict[str, float]]) -> None:
+        """Warn where the loss is far above that of the first batch of all trainings."""
+        first = self._first_loss = getattr(self, "_first_loss", None) or first
+        losses = [row["loss"] for row in rows]
+        last = min(losses) if "val_loss" in rows[-1] else losses[-1]  # the best epoch may be kept
+        if first is not None and last > _DIVERGED * first:
+            warnings.warn(
+                f"{self._name}: training diverged, the loss rose from {first:.3g} to {last:.3g}; "
+                "the learning rate expects to be smaller, or X and y to be scaled",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
 
     def _start_optimizer(
         self, module: Module, recipe: Recipe, make: OptimizerFactory, samples: int
@@ -336,15 +355,17 @@ class NetworkEstimator(Estimator):
                 f"{self._name}: validation_fraction={fraction:g} expects to hold out at least 2 of "
                 f"{len(data)} samples and to leave some, got {len(held_out)}"
             )
+        if weight is not None and not weight[held_out.indices].any():
+            raise ValueError(
+                f"{self._name}: sample_weight expects weights above 0 among the samples that are "
+                f"held out, got {len(held_out)} zeros"
+            )
         return train, held_out
 
     def _probe(self, module: Module, inputs: Inputs, wanted: int) -> int:
         """Run one sample and return how many outputs it gives."""
-        try:
-            with evaluating(module):
-                output = module(*[asarray(array[:1]) for array in inputs])
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{self._name}: module: {error}") from error
+        with naming(f"{self._name}: module"), evaluating(module):
+            output = module(*[asarray(array[:1]) for array in inputs])
         if not isinstance(output, Tensor) or output.ndim not in (1, 2) or output.shape[0] != 1:
             got = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(

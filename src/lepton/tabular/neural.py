@@ -16,7 +16,13 @@ from lepton import nn
 from lepton._check import check_bool, check_choice, check_int, check_number
 from lepton.tabular.layers import perceptron
 from lepton.tabular.network import Inputs, NetworkEstimator
-from lepton.tabular.recipe import Recipe, fresh_callbacks, make_optimizer
+from lepton.tabular.recipe import (
+    Recipe,
+    check_options,
+    fresh_callbacks,
+    make_optimizer,
+    naming,
+)
 from lepton.tabular.supervised import CategoricalLoss, NetworkClassifier, NetworkRegressor
 from lepton.training import Callback, EarlyStopping
 
@@ -26,6 +32,7 @@ Self = TypeVar("Self", bound="Neural")
 _Kind = TypeVar("_Kind", "NeuralClassifier", "NeuralRegressor")
 
 _PREFIXES = ("module__", "optimizer__")
+_LOSS = "'auto', a loss of lepton.nn or a function of output and target"
 _DTYPES = ["auto", "float32", "float64", "int64"]
 
 
@@ -109,7 +116,11 @@ class Neural(NetworkEstimator):
                 f"got {type(self.module).__name__}"
             )
         names = inspect.signature(self.module).parameters
-        module = self.module(**{**{k: v for k, v in arguments.items() if k in names}, **options})
+        check_options(self._name, "module", self.module, options)
+        with naming(f"{self._name}: module"):
+            module = self.module(
+                **{**{k: v for k, v in arguments.items() if k in names}, **options}
+            )
         if not isinstance(module, nn.Module):
             raise TypeError(
                 f"{self._name}: module expects a function that returns a Module, "
@@ -124,14 +135,12 @@ class Neural(NetworkEstimator):
     def _make_loss(self) -> Callable[[Any, Any], Any]:
         loss = self.loss
         if isinstance(loss, str):
-            check_choice(self._name, "loss", loss, ["auto"])
+            if loss != "auto":
+                raise ValueError(f"{self._name}: loss expects {_LOSS}, got {loss!r}")
             return self._auto_loss()
         made: Any = loss() if isinstance(loss, type) else loss
         if not callable(made):
-            raise TypeError(
-                f"{self._name}: loss expects 'auto', a loss of lepton.nn or a function of output "
-                f"and target, got {type(loss).__name__}"
-            )
+            raise TypeError(f"{self._name}: loss expects {_LOSS}, got {type(loss).__name__}")
         return made  # type: ignore[no-any-return]
 
     def _recipe(self, samples: int, one_pass: bool) -> Recipe:

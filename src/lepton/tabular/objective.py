@@ -123,6 +123,7 @@ class Objective:
             self.each = copy.copy(loss)
             self.each.reduction = "none"
         self.penalty, self.mean_weight = penalty, mean_weight
+        self.first: float | None = None  # the objective of the first batch that counts
 
     def __call__(self, output: Tensor, target: Any) -> Tensor:
         """Return the objective of a batch; `target` is the target or (target, weight)."""
@@ -132,8 +133,11 @@ class Objective:
             value = self._reduced(self.loss(output, target))
         else:
             value = self._weighted(self.each(output, target), weight)
-        if self.penalty is not None and lepton.is_grad_enabled():
+        training = lepton.is_grad_enabled()
+        if self.penalty is not None and training:
             value = self.penalty.add(value, output.shape[0] * self.mean_weight)
+        if self.first is None and training and (weight is None or weight.numpy().any()):
+            self.first = float(value.item())
         return value
 
     def _weighted(self, losses: Tensor, weight: Tensor) -> Tensor:

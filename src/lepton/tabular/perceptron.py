@@ -139,7 +139,9 @@ class Perceptron(NetworkEstimator):
         epochs = check_int(owner, "max_iter", self.max_iter, 1)
         return Recipe(
             loss=self._loss(),
-            optimizer=make_optimizer(owner, "solver", self.solver, self._optimizer_options()),
+            optimizer=make_optimizer(
+                owner, "solver", self.solver, self._optimizer_options(), ["lbfgs"]
+            ),
             schedule=self._schedule_of(round(samples * (1 - held_out))),
             epochs=1 if one_pass else epochs,
             batch_size=min(check_int(owner, "batch_size", size, 1), samples),

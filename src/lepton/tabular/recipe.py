@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from lepton import optim
+from lepton._check import show
 from lepton.array import Tensor
 from lepton.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 from lepton.tabular.full_batch import FullBatch
@@ -58,7 +61,7 @@ class Recipe:
 
 
 def make_optimizer(
-    owner: str, name: str, given: Any, options: Mapping[str, Any]
+    owner: str, name: str, given: Any, options: Mapping[str, Any], others: Sequence[str] = ()
 ) -> OptimizerFactory:
     """Return what makes the optimiser that `given` asks for.
 
@@ -71,6 +74,8 @@ def make_optimizer(
         parameters and `options`.
     options : mapping
         Keyword arguments of the optimiser.
+    others : sequence of str
+        What else the parameter may be, for the error.
 
     Raises
     ------
@@ -79,14 +84,17 @@ def make_optimizer(
     """
     kind = _optimizers().get(given.lower()) if isinstance(given, str) else given
     if not callable(kind):
-        words = ", ".join(map(repr, _optimizers()))
+        words = ", ".join(map(repr, [*_optimizers(), *others]))
         raise ValueError(
             f"{owner}: {name} expects {words}, a class or a function that makes an optimiser, "
-            f"got {given!r}"
+            f"got {show(given)}"
         )
 
+    check_options(owner, name, kind, [option for option in options if option != "lr"])
+
     def make(params: Iterable[Any]) -> optim.Optimizer:
-        optimizer = kind(list(params), **options)
+        with naming(f"{owner}: {name}"):
+            optimizer = kind(list(params), **options)
         if not isinstance(optimizer, optim.Optimizer):
             raise TypeError(
                 f"{owner}: {name} expects a function that returns an Optimizer, "
@@ -149,9 +157,10 @@ def make_schedule(
     if not callable(given):
         raise ValueError(
             f"{owner}: a schedule expects 'constant', 'cosine', 'one_cycle' or a function of the "
-            f"optimiser, got {given!r}"
+            f"optimiser, got {show(given)}"
         )
-    schedule = given(optimizer)
+    with naming(f"{owner}: a schedule"):
+        schedule = given(optimizer)
     if not isinstance(schedule, LRScheduler):
         raise TypeError(
             f"{owner}: a schedule expects a function that returns an LRScheduler, "
@@ -162,6 +171,10 @@ def make_schedule(
 
 def fresh_callbacks(owner: str, given: Any) -> list[Callback]:
     """Return copies of the callbacks, so that a second fit starts as the first did."""
+    if given is not None and not isinstance(given, Iterable):
+        raise TypeError(
+            f"{owner}: callbacks expects some Callbacks in a list, got {type(given).__name__}"
+        )
     callbacks = [] if given is None else list(given)
     for position, callback in enumerate(callbacks):
         if not isinstance(callback, Callback):
@@ -169,3 +182,42 @@ def fresh_callbacks(owner: str, given: Any) -> list[Callback]:
                 f"{owner}: callbacks[{position}] expects a Callback, got {type(callback).__name__}"
             )
     return copy.deepcopy(callbacks)
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Let errors about the arguments of what a user gave begin with whose part it is."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(f"{part}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{part}: {error}") from error
+
+
+def check_options(owner: str, part: str, make: Callable[..., Any], options: Iterable[str]) -> None:
+    """Refuse parameters ``part__name`` of an estimator that `make` does not take.
+
+    Parameters
+    ----------
+    owner, part : str
+        What errors call the estimator and its parameter.
+    make : callable
+        What is going to be called with the options.
+    options : iterable of str
+        Their names without the prefix.
+    """
+    try:
+        known = inspect.signature(make).parameters.values()
+    except (TypeError, ValueError):  # written in C
+        return
+    if any(p.kind is p.VAR_KEYWORD for p in known):
+        return
+    names = [p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    strange = [name for name in options if name not in names]
+    if strange:
+        called = getattr(make, "__name__", type(make).__name__)
+        raise TypeError(
+            f"{owner}: {part}__{strange[0]} expects a parameter of {called}, "
+            f"which has {', '.join(names) or 'none'}"
+        )

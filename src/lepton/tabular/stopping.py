@@ -84,7 +84,7 @@ class Convergence(EarlyStopping):
         super().on_fit_end(trainer)
         if not trainer.stopped and not math.isinf(self.most):
             warnings.warn(
-                f"{self.owner}: {self.column(trainer)} was still getting better after "
+                f"{self.owner}: {self.column(trainer)} had not settled after "
                 f"{trainer.epoch} epochs; max_iter expects more",
                 ConvergenceWarning,
                 stacklevel=2,

@@ -15,7 +15,7 @@ from sklearn.utils.validation import column_or_1d
 
 from lepton.array import Tensor
 from lepton.estimator.class_weight import class_factors, refuse_balanced, weigh_samples
-from lepton.estimator.labels import check_classes, check_present
+from lepton.estimator.labels import check_classes, check_numbers, check_present
 from lepton.nn import Module, functional
 from lepton.tabular.network import Array, Inputs, NetworkEstimator, float_dtype
 
@@ -202,6 +202,7 @@ class NetworkRegressor(MultiOutputMixin, RegressorMixin, NetworkEstimator):
     def _fit_inputs(self, X: Any, y: Any, sample_weight: Any, keep: bool) -> Samples:
         """Inputs, y and weights, checked; `keep` demands the features of the fit before."""
         checks = {"multi_output": True, "reset": not keep, **self._input_checks()}
+        check_numbers(self._name, y)
         X, y = self._check_fit(X, y, numeric=False, **checks)
         weight = self._check_weight(sample_weight, X)
         return (X,), y.astype(float_dtype((X,)), copy=False), weight

@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import _check_y, column_or_1d
 
 from lepton import nn
+from lepton.estimator.labels import check_numbers
 from lepton.tabular.network import Array, Inputs
 from lepton.tabular.supervised import CategoricalLoss, NetworkClassifier, NetworkRegressor
 from lepton.tabular.table_estimator import TableEstimator
@@ -304,6 +305,7 @@ callbacks, dtype, random_state, verbose
 
     def _check_target(self, y: Any, weight: Array | None) -> Array:
         """y standardised; what takes predictions back is kept."""
+        check_numbers(self._name, y)
         y = _check_y(y, multi_output=True, y_numeric=True, estimator=self).astype(np.float64)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
