@@ -403,7 +403,7 @@ def test_the_network_computes_in_its_dtype_and_answers_in_that_of_the_table(dtyp
         ({"weight_decay": -1.0}, "weight_decay expects a finite number >= 0, got -1.0"),
         ({"batch_size": "big"}, "batch_size expects 'auto', got 'big'"),
         ({"max_iter": 0}, "max_iter expects an integer >= 1, got 0"),
-        ({"early_stopping": "often"}, "early_stopping expects 'auto', got 'often'"),
+        ({"early_stopping": "often"}, "early_stopping expects True, False or 'auto', got 'often'"),
         ({"validation_fraction": 0.0}, "validation_fraction expects a finite number > 0 and < 1"),
     ],
 )

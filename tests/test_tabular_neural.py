@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lepton
-from lepton import Tensor, nn
+from lepton import Tensor, nn, optim
 from lepton.tabular import MLPRegressor, NeuralClassifier, NeuralRegressor
 from lepton.tabular.layers import perceptron
 
@@ -221,6 +221,7 @@ BAD = [
         "loss expects 'auto', a loss of lepton.nn or .*, got 'hinge'",
     ),
     ({"loss": 3}, "loss expects 'auto', a loss of lepton.nn or a function .*, got int"),
+    ({"optimizer": optim.SGD([nn.Parameter(lepton.ones(2))], lr=0.1)}, "optimizer .*, got SGD$"),
     ({"optimizer": "lamb"}, "optimizer expects .*'adam'.*, got 'lamb'"),
     ({"lr": 0.0}, "lr expects a finite number > 0, got 0.0"),
     ({"batch_size": 0}, "batch_size expects an integer >= 1, got 0"),

@@ -90,7 +90,7 @@ class Perceptron(NetworkEstimator):
                 hidden_layer_sizes=(8, 8),
                 activation="tanh",
                 solver="sgd",
-                learning_rate_init=0.2,
+                learning_rate_init=0.1,
                 **quick,
             ),
             cls(hidden_layer_sizes=(4,), **whole),

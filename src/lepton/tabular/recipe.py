@@ -87,7 +87,7 @@ def make_optimizer(
         words = ", ".join(map(repr, [*_optimizers(), *others]))
         raise ValueError(
             f"{owner}: {name} expects {words}, a class or a function that makes an optimiser, "
-            f"got {show(given)}"
+            f"got {show(given) if isinstance(given, str) else type(given).__name__}"
         )
 
     check_options(owner, name, kind, [option for option in options if option != "lr"])

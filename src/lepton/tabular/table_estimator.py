@@ -203,7 +203,10 @@ class TableEstimator(NetworkEstimator):
     def _share_held_out(self, samples: int) -> float:
         given = self.early_stopping
         if isinstance(given, str):
-            check_choice(self._name, "early_stopping", given, ["auto"])
+            if given != "auto":
+                raise ValueError(
+                    f"{self._name}: early_stopping expects True, False or 'auto', got {given!r}"
+                )
             stopping = samples >= _LEAST_TO_HOLD_OUT
         else:
             stopping = check_bool(self._name, "early_stopping", given)
