@@ -381,6 +381,30 @@ def test_rows_held_out_count_by_their_weights() -> None:
         model.fit(frame, y, weight[1:])
 
 
+@pytest.mark.parametrize(
+    ("samples", "size", "epochs"),
+    [(1, 1, 200), (400, 32, 160), (13_932, 256, 36), (32_000, 256, 30), (100_000, 256, 10),
+     (227_000, 256, 5), (10_000_000, 256, 5)],
+)  # fmt: skip
+def test_large_tables_take_small_batches_and_few_epochs(
+    samples: int, size: int, epochs: int
+) -> None:
+    assert TabularRegressor()._size_and_epochs(samples) == (size, epochs)
+
+
+def test_values_of_categories_are_zeroed_in_training() -> None:
+    """Where nothing is hidden, dropout has no other values to zero."""
+    frame = pandas.DataFrame({"town": ["Ulm", "Bonn"] * 50})
+    options = {"hidden_layer_sizes": (), "max_iter": 1, "random_state": 0}
+    model = TabularRegressor(dropout=0.5, **options).fit(frame, np.arange(100.0))
+    inputs = [lepton.tensor(part) for part in model._predict_inputs(frame)]
+    inputs[0] = inputs[0].astype("float32")
+    still = model.module_(*inputs).detach().numpy()[::2]
+    moving = model.module_.train()(*inputs).detach().numpy()[::2]
+    assert np.ptp(still) == 0
+    assert np.ptp(moving) > 0
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_network_computes_in_its_dtype_and_answers_in_that_of_the_table(dtype: str) -> None:
     frame, y = mixed()

@@ -78,7 +78,7 @@ class TabularNetwork(nn.Module):
     hidden : sequence of int
         Widths of the hidden layers.
     dropout : float
-        Share of hidden values that are zeroed in training.
+        Share of the values of categories and of hidden values that are zeroed in training.
     batch_norm : bool
         Normalise before each activation of the perceptron.
     size : int
@@ -104,13 +104,15 @@ class TabularNetwork(nn.Module):
             _embedding(count + UNSEEN + 1, width)
             for count, width in zip(levels, sizes, strict=True)
         )
+        self.dropout = nn.Dropout(dropout)
         width = flags + sum(sizes) + (numbers * size if self.number is not None else 0)
         self.body = perceptron([max(width, 1), *hidden, outputs], "relu", dropout, batch_norm)
 
     def forward(self, numbers: Tensor, flags: Tensor, codes: Tensor) -> Tensor:
         """Return outputs [n, outputs] of the rows of an `EncodedTable`."""
         parts = [] if self.number is None else [self.number(numbers)]
-        parts += [table(codes[:, column]) for column, table in enumerate(self.category)]
+        vectors = [table(codes[:, column]) for column, table in enumerate(self.category)]
+        parts += [self.dropout(vector) for vector in vectors]
         if flags.shape[1] or not parts:
             nothing = lepton.zeros((flags.shape[0], 1), dtype=flags.dtype)
             parts.append(flags if flags.shape[1] else nothing)

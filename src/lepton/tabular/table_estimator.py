@@ -222,15 +222,16 @@ class TableEstimator(NetworkEstimator):
         return share if stopping else 0.0
 
     def _size_and_epochs(self, samples: int) -> tuple[int, int]:
-        """Batch size and epochs; 'auto' makes some thousands of steps of small tables."""
+        """Batch size and epochs; 'auto' makes 2000 to 4000 steps unless a table is very large."""
         size, epochs = self.batch_size, self.max_iter
         if isinstance(size, str):
             check_choice(self._name, "batch_size", size, ["auto"])
-            size = 2 ** int(np.clip(round(np.log2(max(samples, 1) / 64)), 5, 10))
+            size = 2 ** int(np.clip(round(np.log2(max(samples, 1) / 64)), 5, 8))
         size = min(check_int(self._name, "batch_size", size, 1), max(samples, 1))
         if isinstance(epochs, str):
             check_choice(self._name, "max_iter", epochs, ["auto"])
-            epochs = int(np.clip(2000 * size // max(samples, 1), 30, 200))
+            passes = size / max(samples, 1)  # of a step
+            epochs = int(np.clip(np.clip(30, 2000 * passes, 4000 * passes), 5, 200))
         return size, check_int(self._name, "max_iter", epochs, 1)
 
     def _train(self, inputs: Inputs, *args: Any, **kwargs: Any) -> None:

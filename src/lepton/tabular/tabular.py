@@ -33,6 +33,7 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
     ``min(50, 1.6 levels**0.56)`` numbers; a perceptron takes both. The log loss is minimised by
     AdamW with a learning rate that falls along half a cosine; with 200 rows or more a part of them
     is held out, and the weights of the epoch with the least loss there are kept.
+    Large tables need few epochs: more only learn their categories by heart.
 
     Predictions are float32 if that is the widest floating-point type in the table, else float64.
 
@@ -41,7 +42,7 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
     hidden_layer_sizes : int or sequence of int
         Widths of the hidden layers.
     dropout : float
-        Share of hidden values that are zeroed in training.
+        Share of the values of categories and of hidden values that are zeroed in training.
     batch_norm : bool
         Normalise over the batch before each activation.
     bins : int
@@ -53,9 +54,9 @@ class TabularClassifier(TableEstimator, NetworkClassifier):
     weight_decay : float
         Of AdamW.
     batch_size : int or "auto"
-        Rows in each step; "auto" is about a 64th of all, from 32 to 1024.
+        Rows in each step; "auto" is about a 64th of all, from 32 to 256.
     max_iter : int or "auto"
-        Epochs; "auto" is 30, and up to 200 where that makes fewer than 2000 steps.
+        Epochs; "auto" is 30, or as many as make 2000 to 4000 steps, from 5 to 200.
     early_stopping : bool or "auto"
         Hold out rows and keep the best epoch; "auto" does with 200 rows or more.
     validation_fraction : float
