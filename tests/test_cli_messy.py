@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pandas
@@ -51,6 +52,25 @@ def test_numbers_with_a_decimal_comma(tmp_path: Path) -> None:
     assert TableFile(str(tmp_path / "t.csv")).read()["a"].tolist() == ["1,007"]
     for option, value in (({"decimal": ","}, 1.007), ({"thousands": ","}, 1007)):
         assert TableFile(str(tmp_path / "t.csv"), option).read()["a"].tolist() == [value]
+
+
+def test_a_mark_between_thousands_is_no_decimal_mark(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a,b\n0.5,1\n")
+    with pytest.raises(ValueError, match=r"--thousands expects another mark .* got '\.'"):
+        TableFile(str(tmp_path / "t.csv"), {"thousands": "."}).read()
+
+
+def test_an_archive_without_a_file(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "t.csv.zip", "w"):
+        pass
+    with pytest.raises(ValueError, match=r"t\.csv\.zip: .*the archive is empty"):
+        TableFile(str(tmp_path / "t.csv.zip")).read()
+
+
+def test_a_format_of_dates_that_is_none(tmp_path: Path) -> None:
+    write(tmp_path / "t.csv", "a\n2020\n")
+    with pytest.raises(ValueError, match=r"'a' \(--dates\) expects a format such as"):
+        TableFile(str(tmp_path / "t.csv"), {"dates": ["a=%Q"]}).read()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

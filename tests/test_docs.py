@@ -153,5 +153,8 @@ def test_every_page_and_picture_is_linked() -> None:
 
 
 def test_every_estimator_is_in_a_table() -> None:
-    pages = "".join(path.read_text() for path in ROOT.glob("docs/*/README.md"))
-    assert [kind.__name__ for kind in classes() if kind.__name__ not in pages] == []
+    lines = [
+        line for page in ROOT.glob("docs/*/README.md") for line in page.read_text().splitlines()
+    ]
+    words = {word for line in lines if line.startswith("|") for word in re.findall(r"\w+", line)}
+    assert {kind.__name__ for kind in classes()} <= words

@@ -5,6 +5,7 @@ import gzip
 import subprocess
 import sys
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,13 @@ def test_text_of_other_people(tmp_path):
     path.write_text("a,b\n1,0.5\nNone,x\n")
     options = {"na_values": ["x"], "columns": ["b"]}
     assert "row 1: column 'b' has a missing" in table_refused(ValueError, path, **options)
+
+
+def test_decimal_targets_are_numbers(tmp_path):
+    path = tmp_path / "t.parquet"
+    write_table(path, 2, y=[Decimal("1.50"), Decimal("2.25")])
+    ((_, y),) = TableBatches(path, "y", columns=["a"])
+    assert y.tolist() == [1.5, 2.25]
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])

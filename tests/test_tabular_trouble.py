@@ -48,6 +48,16 @@ def test_a_loss_that_rises_without_end_is_told(model: Any, y: Any) -> None:
         model.fit(ROWS, y)
 
 
+def test_a_loss_below_zero_has_not_diverged() -> None:
+    loss = nn.MSELoss()
+    model = NeuralRegressor(
+        nn.Linear(3, 1), loss=lambda output, target: loss(output, target) - 1e3, max_epochs=3
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model.fit(ROWS, NUMBERS)
+
+
 def test_parts_that_diverge_are_told() -> None:
     model = MLPRegressor(learning_rate_init=1e30, random_state=0).partial_fit(ROWS, NUMBERS)
     with pytest.warns(ConvergenceWarning, match="training diverged"):

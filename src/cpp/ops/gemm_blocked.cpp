@@ -102,7 +102,8 @@ class Blocked {
   int64_t resident_tiles() const {
     return k_block_ <= 512 ? most_tiles_ * 512 / k_block_ : most_tiles_;
   }
-  // All rows, for several groups of panels. Packing writes behind the end of a group.
+  // All rows, for several groups of panels, which there are only in parallel. Packing writes
+  // behind the end of a group.
   void pack_a() {
     a_group_ = call_.k + ceil_div(kMaxLanes, kernel_.max_rows);
     a_.emplace(static_cast<size_t>(tiles_ * kernel_.max_rows * a_group_) * sizeof(T));
@@ -113,11 +114,8 @@ class Blocked {
                           call_.a.row, call_.a.column, a_->template as<T>() + row * a_group_);
       }
     };
-    if (parallel_)
-      parallel_for(0, tiles_, std::max<int64_t>(1, kPackedAtOnce / (kernel_.max_rows * call_.k)),
-                   pack);
-    else
-      pack(0, tiles_);
+    parallel_for(0, tiles_, std::max<int64_t>(1, kPackedAtOnce / (kernel_.max_rows * call_.k)),
+                 pack);
   }
   // All panels that are not read in place, for several blocks of rows.
   void pack_b() {

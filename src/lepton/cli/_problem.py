@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton.cli._notes import describe_text
-from lepton.cli._table import TableFile
+from lepton.cli._table import TableFile, shorten
 from lepton.data import stratified_split
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Problem:
         named += [("weight", weight)] if weight is not None else []
         for option, name in named:
             if name not in frame:
-                known = ", ".join(frame.columns[:20]) + (", ..." if frame.shape[1] > 20 else "")
+                known = shorten(frame.columns)
                 raise ValueError(f"{file}: --{option} expects one of {known}, got {name!r}")
         for option, name in named[1:]:
             if name == target:
@@ -113,7 +113,7 @@ def _read_target(file: TableFile, column: Series[Any], task: str) -> tuple[str, 
             f"{_place(file, column, absent)}: fill them in, or leave these rows out with "
             f"--drop-missing-target"
         )
-    kind, values = read_column(owner, str(column.name), column)
+    kind, values = read_column(str(file), str(column.name), column)
     whole = kind == "number" and (values == np.round(values)).all()
     if task == "auto":
         few = whole and len(np.unique(values)) <= _FEW_CLASSES
@@ -154,7 +154,7 @@ def _read_weight(file: TableFile, column: Series[Any]) -> NDArray[np.float64]:
     from lepton.tabular.kinds import read_column
 
     owner = f"{file}: column {column.name!r} (--weight)"
-    kind, values = read_column(owner, str(column.name), column)
+    kind, values = read_column(str(file), str(column.name), column)
     if kind != "number":
         raise ValueError(f"{owner} expects numbers >= 0, got a {kind}")
     bad = ~(values >= 0)
@@ -210,7 +210,7 @@ def _order_by(file: TableFile, features: DataFrame, name: str) -> NDArray[np.int
     from lepton.tabular.kinds import read_column
 
     if name not in features:
-        known = ", ".join(features.columns[:20])
+        known = shorten(features.columns)
         raise ValueError(f"{file}: --time expects one of {known}, got {name!r}")
     kind, values = read_column(str(file), name, features[name])
     ordered = kind in ("number", "date")

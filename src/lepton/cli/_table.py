@@ -80,6 +80,8 @@ class TableFile:
             raise ValueError(f"{self}: the file is empty") from None
         except UnicodeError as error:
             raise encoding_error(str(self), "--encoding", error) from None
+        except ImportError as error:  # of what decompresses it
+            raise ValueError(f"{self}: {error}") from error
         except ValueError as error:  # also what pandas and pyarrow raise for damaged files
             cause = str(error).removeprefix(f"{self}: ")
             raise ValueError(f"{self}: {cause}") from error
@@ -94,6 +96,11 @@ class TableFile:
         names = ("encoding", "sep", "decimal", "na_values")
         given = {name: options.get(name) for name in names}
         self.text = text = TextFormat.find(str(self), self.path, **given)
+        if options.get("thousands") == text.decimal:
+            raise ValueError(
+                f"{self}: --thousands expects another mark than the decimal mark, got "
+                f"{text.decimal!r} for both: name the other with --decimal"
+            )
         header, first = ([name.strip() for name in row] for row in text.head(2))
         if len(first) > len(header):  # pandas would take the first values for names of rows
             raise ValueError(
@@ -128,7 +135,7 @@ class TableFile:
             if name in frame:
                 found[name] = self._read_dates(name, frame[name])
             elif schema is None:
-                known = _shorten(frame.columns)
+                known = shorten(frame.columns)
                 raise ValueError(f"{self}: --dates expects one of {known}, got {name!r}")
         for name, column in frame.items():
             if name in found or pandas.api.types.infer_dtype(column, skipna=True) != "string":
@@ -156,12 +163,15 @@ class TableFile:
         text = column.astype("string").str.strip()
         given = self.dates[name]
         formats = [given] if given is not None else _guess_formats(text.dropna().head(10).tolist())
-        read = {
-            form: pandas.to_datetime(text, format=form, errors="coerce", utc=True)
-            for form in formats
-        }
-        whole = {form: dates for form, dates in read.items() if (dates.notna() | text.isna()).all()}
         owner = f"{self}: column {name!r} (--dates)"
+        try:
+            read = {
+                form: pandas.to_datetime(text, format=form, errors="coerce", utc=True)
+                for form in formats
+            }
+        except ValueError as error:
+            raise ValueError(f"{owner} expects a format such as %d.%m.%Y: {error}") from None
+        whole = {form: dates for form, dates in read.items() if (dates.notna() | text.isna()).all()}
         if len(whole) > 1:
             a, b = whole
             raise ValueError(
@@ -202,7 +212,8 @@ def _text_columns(schema: Schema | None) -> list[str]:
     return [name for name, found in levels.items() if any(isinstance(v, str) for v in found)]
 
 
-def _shorten(names: Sequence[str]) -> str:
+def shorten(names: Sequence[str]) -> str:
+    """Names of columns for a sentence: not more than twenty."""
     return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
 
 

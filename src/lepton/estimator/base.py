@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from lepton.estimator.labels import check_numbers
 from lepton.estimator.storage import read_estimator, write_estimator
+from lepton.estimator.targets import check_numbers
 from lepton.estimator.weights import check_total
 
 try:

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from lepton._check import check_choice, check_number
 from lepton.estimator.class_weight import class_factors, weigh_samples
-from lepton.estimator.labels import check_classes, check_present
+from lepton.estimator.targets import check_classes, check_present
 from lepton.estimator.weights import total_weight
 from lepton.regression.generalized import GeneralizedLinearModel
 from lepton.regression.linear_model import LinearClassifier

@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from lepton.estimator.class_weight import class_factors, refuse_balanced, weigh_samples
-from lepton.estimator.labels import check_classes, check_present
+from lepton.estimator.targets import check_classes, check_present
 from lepton.regression.linear_model import LinearClassifier
 from lepton.regression.stochastic import LOSSES, Samples, StochasticGradient
 

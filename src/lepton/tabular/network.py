@@ -192,7 +192,9 @@ class NetworkEstimator(Estimator):
         mean_weight = self._mean_weight(weight)
         weight = None if weight is None else weight.astype(dtype, copy=False)
         if isinstance(recipe.optimizer, FullBatch):
-            rows = self._train_whole(recipe, recipe.optimizer, module, inputs, target, weight)
+            wanted = asarray(target) if weight is None else (asarray(target), asarray(weight))
+            objective = Objective(self._name, recipe.loss, self._align, None, mean_weight)
+            rows = self._train_whole(recipe.optimizer, module, objective, inputs, wanted)
             samples = len(target)
         else:
             arrays = (*inputs, target)
@@ -207,23 +209,18 @@ class NetworkEstimator(Estimator):
 
     def _train_whole(
         self,
-        recipe: Recipe,
         minimiser: FullBatch,
         module: Module,
+        objective: Objective,
         inputs: Inputs,
-        target: Array,
-        weight: Array | None,
+        target: Any,
     ) -> list[dict[str, float]]:
         """Train on all samples at once and return the rows of the history."""
-        mean_weight = self._mean_weight(weight)
         self.__dict__.pop("_optimizer", None)  # it has no part in the module's weights any more
-        objective = Objective(self._name, recipe.loss, self._align, None, mean_weight)
-        tensors = tuple(map(asarray, inputs))
-        wanted = asarray(target) if weight is None else (asarray(target), asarray(weight))
         module.train()
         try:
-            total = len(target) * mean_weight
-            return minimiser.fit(module, objective, tensors, wanted, total)
+            total = len(inputs[0]) * objective.mean_weight
+            return minimiser.fit(module, objective, tuple(map(asarray, inputs)), target, total)
         finally:
             module.eval()
 
@@ -262,7 +259,7 @@ class NetworkEstimator(Estimator):
         first = self._first_loss = getattr(self, "_first_loss", None) or first
         losses = [row["loss"] for row in rows]
         last = min(losses) if "val_loss" in rows[-1] else losses[-1]  # the best epoch may be kept
-        if first is not None and last > _DIVERGED * first:
+        if first is not None and first > 0 and last > _DIVERGED * first:
             warnings.warn(
                 f"{self._name}: training diverged, the loss rose from {first:.3g} to {last:.3g}; "
                 "the learning rate expects to be smaller, or X and y to be scaled",

@@ -15,7 +15,7 @@ from sklearn.utils.validation import column_or_1d
 
 from lepton.array import Tensor
 from lepton.estimator.class_weight import class_factors, refuse_balanced, weigh_samples
-from lepton.estimator.labels import check_classes, check_numbers, check_present
+from lepton.estimator.targets import check_classes, check_numbers, check_present
 from lepton.nn import Module, functional
 from lepton.tabular.network import Array, Inputs, NetworkEstimator, float_dtype
 

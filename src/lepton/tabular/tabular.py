@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.validation import _check_y, column_or_1d
 
 from lepton import nn
-from lepton.estimator.labels import check_numbers
+from lepton.estimator.targets import check_numbers
 from lepton.tabular.network import Array, Inputs
 from lepton.tabular.supervised import CategoricalLoss, NetworkClassifier, NetworkRegressor
 from lepton.tabular.table_estimator import TableEstimator

@@ -258,6 +258,8 @@ class TableBatches:
         if values.null_count:
             missing = values.is_null().to_numpy(zero_copy_only=False)
             self._refuse(file, column, row + int(missing.argmax()), np.nan)
+        if arrow("types").is_decimal(values.type):
+            values = values.cast(arrow().float64())
         array: NDArray[Any] = values.to_numpy(zero_copy_only=False)
         return array
 

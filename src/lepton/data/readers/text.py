@@ -13,6 +13,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, BinaryIO
@@ -80,10 +81,11 @@ class TextFormat:
         if encoding is not None:
             _check_encoding(owner, encoding)
         for name, mark in (("sep", sep), ("decimal", decimal)):
-            if mark is not None and (not isinstance(mark, str) or len(mark) != 1):
-                raise ValueError(f"{owner}: {name} expects one character, got {mark!r}")
+            plain = isinstance(mark, str) and len(mark) == 1 and mark.isascii()
+            if mark is not None and not (plain and mark not in '\r\n"'):
+                raise ValueError(f"{owner}: {name} expects one ASCII character, got {mark!r}")
         given = [na_values] if isinstance(na_values, str) else na_values or []
-        missing = tuple(dict.fromkeys([*MISSING, *given]))
+        missing = tuple(dict.fromkeys([*MISSING, *map(str, given)]))
         found = cls(os.fspath(path), encoding or "utf-8", sep or ",", decimal or ".", missing)
         try:
             if encoding is None:
@@ -159,10 +161,16 @@ def _check_encoding(owner: str, encoding: Any) -> None:
         ) from None
 
 
-def _open(path: str) -> BinaryIO:
+@contextmanager
+def _open(path: str) -> Iterator[BinaryIO]:
     """The bytes of a file, decompressed by its ending."""
     ending = os.path.splitext(path)[1].lower()
     if ending == ".zip":
-        archive = zipfile.ZipFile(path)
-        return archive.open(archive.namelist()[0])  # type: ignore[return-value]
-    return _OPENERS.get(ending, open)(path, "rb")  # type: ignore[no-any-return]
+        with zipfile.ZipFile(path) as archive:
+            if not archive.namelist():
+                raise zipfile.BadZipFile("the archive is empty")
+            with archive.open(archive.namelist()[0]) as file:
+                yield file  # type: ignore[misc]
+    else:
+        with _OPENERS.get(ending, open)(path, "rb") as file:
+            yield file

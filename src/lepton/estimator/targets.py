@@ -33,7 +33,10 @@ def check_present(owner: str, y: Any) -> None:
         return
     if labels.dtype.kind != "O" or labels.ndim == 0:
         return
-    for sample, label in enumerate(labels.ravel().tolist()):
+    values = labels.ravel().tolist()
+    if not any(kind.__name__ in _MISSING for kind in set(map(type, values))):
+        return
+    for sample, label in enumerate(values):
         if type(label).__name__ in _MISSING:
             raise ValueError(
                 f"{owner}: y expects a label for each sample, got {label} for sample {sample}"
