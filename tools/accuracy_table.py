@@ -83,8 +83,7 @@ and the same rows held out.
 Flights of one day share its weather, so rows held out at random are easier than another year's.
 
 scikit-learn {sklearn}. `tests/test_real_tables.py` computes the
-first table again, of flights on fewer rows, and compares the
-networks of the second with scikit-learn's.
+first table again, and compares the networks of the second with scikit-learn's.
 """
 
 
