@@ -20,6 +20,8 @@ constexpr int64_t kUnpackedElements = 300 * 300, kLinesApart = 4;
 // Up to so many rows of a are read in place, twice as many if short: packing would cut them into
 // unequal tiles.
 constexpr int64_t kRowsInPlace = 128, kShortRow = 1024;
+// Sums so short that more rows at a time gain nothing.
+constexpr int64_t kShortSum = 128;
 // Tiles of rows up to which a small product is cut by panels only, which spares a round of threads.
 constexpr int64_t kSmallTiles = 40;
 // Elements of a that a task packs.
@@ -98,9 +100,10 @@ class Blocked {
   int64_t first_row(int64_t tile) const {  // equal tiles, or groups of packed rows
     return pack_a_ ? std::min(tile * kernel_.max_rows, call_.m) : call_.m * tile / tiles_;
   }
-  // Tiles of rows that stay in the second cache while panels pass.
+  // Tiles of rows that stay in the second cache while panels pass; of short ones each pass is short
+  // against what it costs to write the results.
   int64_t resident_tiles() const {
-    return k_block_ <= 512 ? most_tiles_ * 512 / k_block_ : most_tiles_;
+    return k_block_ <= 512 ? most_tiles_ * 512 / std::max(k_block_, kShortSum) : most_tiles_;
   }
   // All rows, for several groups of panels, which there are only in parallel. Packing writes
   // behind the end of a group.

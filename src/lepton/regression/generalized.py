@@ -58,7 +58,7 @@ class GeneralizedLinearModel(LinearModel, Summarised):
     def _minimise(self, objective: Objective, start: NDArray[Any], l1: float = 0.0) -> Solution:
         """Minimise with the solver that was asked for, or the one that suits the shape."""
         method = self.solver
-        if method not in ("newton-cholesky", "lbfgs"):
+        if method == "auto" or method in self._others:
             narrow = objective.features <= _NEWTON_COLUMNS
             small = objective.samples * objective.features**2 <= _NEWTON_WORK
             method = "newton-cholesky" if narrow or small else "lbfgs"
